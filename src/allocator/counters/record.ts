@@ -1,0 +1,56 @@
+/**
+ * Recording and reading counter cells: 64 bits wide to the reader, never torn, single writer.
+ *
+ *   cell + 0  lo         low 32 bits, plain stores
+ *   cell + 1  announced  high half, stored before lo wraps
+ *   cell + 2  done       high half, stored after lo wrapped
+ *
+ * A reader takes done, lo, announced in that order (all `Atomics`): equal halves mean that no wrap began
+ * before the last read and none was unfinished at the first, so lo belongs to that high half.
+ * JavaScript promises no untorn plain 64-bit access; 32-bit words are never torn.
+ */
+import { loadSeq, storeSeq } from "../memory/atomics.js";
+
+const TWO_32 = 4294967296;
+
+/** Adds `amount` (0..2^31) to a cell of the calling thread's own shard. */
+export function count(m: Int32Array, cell: number, amount: number): void {
+  const before = m[cell] as number;
+  const lo = (before + amount) | 0;
+  if (lo >>> 0 < before >>> 0) carry(m, cell, lo);
+  else m[cell] = lo;
+}
+
+/** Adds a non-negative whole number of any safe size. */
+export function countLarge(m: Int32Array, cell: number, amount: number): void {
+  let rest = amount;
+  while (rest > 0x40000000) {
+    count(m, cell, 0x40000000);
+    rest -= 0x40000000;
+  }
+  count(m, cell, rest);
+}
+
+/** Wraps the low word: the order of the three stores is what a reader relies on. */
+export function carry(m: Int32Array, cell: number, lo: number): void {
+  const high = ((m[cell + 2] as number) + 1) | 0;
+  storeSeq(m, cell + 1, high);
+  storeSeq(m, cell, lo);
+  storeSeq(m, cell + 2, high);
+}
+
+/**
+ * Reads a cell from any thread without a lock; exact up to 2^53. A writer that died between the stores of
+ * a wrap leaves the halves unequal for good, so after a few tries the lower half-pair decides.
+ */
+export function readCounter(m: Int32Array, cell: number): number {
+  for (let attempt = 0; attempt < 4; attempt++) {
+    const done = loadSeq(m, cell + 2);
+    const lo = loadSeq(m, cell) >>> 0;
+    if (loadSeq(m, cell + 1) === done) return (done >>> 0) * TWO_32 + lo;
+  }
+  const done = loadSeq(m, cell + 2) >>> 0;
+  const lo = loadSeq(m, cell) >>> 0;
+  // Wrap announced but not done: a small lo has wrapped already.
+  return (lo < 0x80000000 ? done + 1 : done) * TWO_32 + lo;
+}

@@ -1,0 +1,245 @@
+/**
+ * Allocation off the fast path. Every step but the last two is bounded independently of the heap's size:
+ *
+ *   sync if PHASE moved | refill the current slab's list | collect remote frees | check the epoch record |
+ *   partial slab | hinted free slab | own empty slabs | confirming scan of all tags | ask the others
+ */
+import {
+  BIN_CURRENT,
+  C_ALLOCS,
+  C_CLOSED,
+  C_COLLECTED,
+  C_CONTENDED,
+  C_CURRENT_FULL,
+  C_CURRENT_NULL,
+  C_FIRST_TRY,
+  C_OOM,
+  C_SLOW,
+  C_TO_FULL,
+  CLASS_SHARD_WORDS,
+  S_CONFIRMING,
+  S_PRESSURE,
+} from "../counters/fields.js";
+import { count } from "../counters/record.js";
+import { InvalidTypeError, InvalidValueError } from "../errors.js";
+import { addSeq, loadSeq } from "../memory/atomics.js";
+import {
+  type Attachment,
+  FAILURE_EPOCH_CLOSED,
+  FAILURE_NONE,
+  FAILURE_OUT_OF_MEMORY,
+} from "../memory/attachment.js";
+import {
+  DUMMY_SLAB,
+  PHASE,
+  PRESSURE,
+  REC_BASE,
+  recordAt,
+  RING_SIZE,
+  SEAT_COUNTERS,
+  SEAT_EPOCH,
+  SEAT_ERA,
+  SLAB_LIVE,
+  SLAB_TAG,
+} from "../memory/layout.js";
+import { describe } from "../memory/size-classes.js";
+import { giveBackEmpty, poll, sync } from "../seats/sync.js";
+import { adoptSlab, isAdoptable } from "../slabs/adopt.js";
+import { findFree, hasFreeHint, repairFree } from "../slabs/free-map.js";
+import { claimRun, RUN_CLOSED, RUN_NONE } from "../slabs/large-run.js";
+import { collect } from "../slabs/remote-free.js";
+import { CLAIM_CLOSED, CLAIM_WON, carve, claimSlab, firstSlot, nextPartial, popSlot } from "../slabs/slab.js";
+import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
+import { TAG_FREE } from "../words/slab-tag.js";
+import { SLOT_ALLOC } from "../words/slot-word.js";
+
+const FOUND = 1;
+const CLOSED = 2;
+const NONE = 3;
+
+/** How often an alloc without an explicit epoch follows the ring before it gives up: each retry means a new era. */
+const MAX_ERA_CHASES = 64;
+/** Ask the other threads for their empty slabs at most this often. */
+const PRESSURE_INTERVAL_MS = 5;
+
+/**
+ * Allocates `size` bytes; returns the slot word's index, now ALLOC, or 0 with `lastFailure` set.
+ * Throws on a size or epoch that no heap of this layout could serve.
+ */
+export function allocSlow(a: Attachment, size: unknown, epoch: unknown): number {
+  const bytes = checkSize(a, size);
+  if (epoch !== undefined) checkEpoch(epoch);
+  poll(a);
+  if (a.detached) return 0;
+  const { m, layout } = a;
+  const large = bytes > layout.maxSmallSize;
+  const classOffset = large
+    ? layout.classCount * CLASS_SHARD_WORDS
+    : (m[layout.classMapBase + ((bytes + 7) >> 3)] as number);
+  const bin = a.binBase + classOffset;
+
+  for (let chase = 0; chase < MAX_ERA_CHASES && !a.detached; chase++) {
+    const era = m[a.seatBase + SEAT_ERA] as number;
+    const wanted = era !== 0 && (epoch === undefined || epoch === m[a.seatBase + SEAT_EPOCH]);
+    if (!wanted && epoch !== undefined) return fail(a, bin, FAILURE_EPOCH_CLOSED);
+    if (wanted) {
+      const slotWord = large ? allocRun(a, bin, bytes, era) : allocSmall(a, bin, era);
+      if (slotWord > 0) {
+        a.lastFailure = FAILURE_NONE;
+        return slotWord;
+      }
+      if (slotWord === -NONE) return fail(a, bin, FAILURE_OUT_OF_MEMORY);
+      if (epoch !== undefined) return fail(a, bin, FAILURE_EPOCH_CLOSED);
+    }
+    // The ring moved on while we looked: follow it.
+    sync(a, false);
+  }
+  return a.detached ? 0 : fail(a, bin, FAILURE_EPOCH_CLOSED);
+}
+
+function fail(a: Attachment, bin: number, why: 1 | 2): number {
+  a.lastFailure = why;
+  count(a.m, bin + C_SLOW, 1);
+  count(a.m, bin + (why === FAILURE_OUT_OF_MEMORY ? C_OOM : C_CLOSED), 1);
+  return 0;
+}
+
+/** Slot word index, or minus CLOSED or NONE. */
+function allocSmall(a: Attachment, bin: number, era: number): number {
+  const { m } = a;
+  const current = m[bin + BIN_CURRENT] as number;
+  if (current !== DUMMY_SLAB && carve(a, current)) return takeSlot(a, bin, current);
+
+  if (current === DUMMY_SLAB) {
+    count(m, bin + C_CURRENT_NULL, 1);
+  } else {
+    count(m, bin + C_CURRENT_FULL, 1);
+    count(m, bin + C_TO_FULL, 1);
+  }
+  const collected = collect(a, false);
+  if (a.detached) return -CLOSED;
+  // Bounds how long an alloc can miss a close: one slab's worth.
+  if (loadSeq(m, REC_BASE + ringOf(era)) !== packRec(era, EPOCH_ACTIVE)) return -CLOSED;
+  const classIndex = (bin - a.binBase) / CLASS_SHARD_WORDS;
+  let found = takeAvailable(a, bin, classIndex, era);
+  if (found === FOUND && collected > 0) count(m, bin + C_COLLECTED, 1);
+  if (found === NONE) found = searchHarder(a, () => takeAvailable(a, bin, classIndex, era));
+  if (found !== FOUND) return -found;
+  count(m, bin + C_SLOW, 1);
+  return takeSlot(a, bin, m[bin + BIN_CURRENT] as number);
+}
+
+/** Makes a slab with a free slot current: one we have, or a hinted one. */
+function takeAvailable(a: Attachment, bin: number, classIndex: number, era: number): number {
+  const { m } = a;
+  const current = m[bin + BIN_CURRENT] as number;
+  if (current !== DUMMY_SLAB && carve(a, current)) return FOUND;
+  while (nextPartial(a, bin) !== 0) {
+    if (carve(a, m[bin + BIN_CURRENT] as number)) return FOUND;
+  }
+  let tries = 0;
+  for (let slab = findFree(m, a.layout, 0); slab >= 0; slab = findFree(m, a.layout, slab + 1)) {
+    tries++;
+    const claim = claimSlab(a, slab, classIndex, era);
+    if (claim === CLAIM_CLOSED) return CLOSED;
+    if (claim !== CLAIM_WON) continue;
+    // A slab whose slots are all retired stays ours, empty, until its epoch closes.
+    if (!carve(a, recordAt(slab))) continue;
+    count(m, bin + (tries === 1 ? C_FIRST_TRY : C_CONTENDED), 1);
+    return FOUND;
+  }
+  return NONE;
+}
+
+function takeSlot(a: Attachment, bin: number, record: number): number {
+  const { m } = a;
+  const slotWord = popSlot(a, record);
+  m[slotWord] = (m[slotWord] as number) + SLOT_ALLOC;
+  m[record + SLAB_LIVE] = (m[record + SLAB_LIVE] as number) + 1;
+  count(m, bin + C_ALLOCS, 1);
+  return slotWord;
+}
+
+/** Slot word index of a run's head, or minus CLOSED or NONE. */
+function allocRun(a: Attachment, bin: number, bytes: number, era: number): number {
+  const length = Math.ceil(bytes / a.layout.slabSize);
+  let head = RUN_NONE;
+  const attempt = (): number => {
+    head = claimRun(a, length, era);
+    if (head === RUN_CLOSED) return CLOSED;
+    return head === RUN_NONE ? NONE : FOUND;
+  };
+  collect(a, false);
+  if (a.detached) return -CLOSED;
+  let found = attempt();
+  if (found === NONE) found = searchHarder(a, attempt);
+  if (found !== FOUND) return -found;
+  count(a.m, bin + C_SLOW, 1);
+  return firstSlot(a, recordAt(head));
+}
+
+/**
+ * Before out-of-memory: own empty slabs, then the truth (every tag), then the other threads' empty slabs.
+ * The result of the scan is remembered until PHASE moves or this thread gives a slab back, so a full heap
+ * answers quickly; what others give back shows in the free map.
+ */
+function searchHarder(a: Attachment, attempt: () => number): number {
+  const { m } = a;
+  collect(a, true);
+  giveBackEmpty(a);
+  let found = a.detached ? CLOSED : attempt();
+  if (found !== NONE) return found;
+  const phase = loadSeq(m, PHASE);
+  if (a.exhaustedPhase !== phase) {
+    confirmTags(a);
+    found = a.detached ? CLOSED : attempt();
+    if (found !== NONE) return found;
+    a.exhaustedPhase = phase;
+  }
+  const now = Date.now();
+  if (now - a.pressureAtMs < PRESSURE_INTERVAL_MS && now >= a.pressureAtMs) return NONE;
+  a.pressureAtMs = now;
+  count(m, a.seatBase + SEAT_COUNTERS + S_PRESSURE, 1);
+  addSeq(m, PRESSURE, 1);
+  addSeq(m, PHASE, 1);
+  return NONE;
+}
+
+/** Reads every tag: restores lost hints of FREE slabs and adopts what nobody owns. */
+function confirmTags(a: Attachment): void {
+  const { m, layout } = a;
+  count(m, a.seatBase + SEAT_COUNTERS + S_CONFIRMING, 1);
+  for (let slab = 0; slab < layout.slabCount && !a.detached; slab++) {
+    const tag = loadSeq(m, recordAt(slab) + SLAB_TAG);
+    if (tag === TAG_FREE) {
+      if (!hasFreeHint(m, layout, slab)) repairFree(m, layout, slab);
+    } else if (isAdoptable(tag)) {
+      adoptSlab(a, recordAt(slab), tag);
+    }
+  }
+}
+
+/** A size some heap of this layout could serve, or a typed error. */
+export function checkSize(a: Attachment, size: unknown): number {
+  const limit = a.layout.capacityBytes;
+  if (typeof size !== "number") {
+    throw new InvalidTypeError(`alloc: size must be a number of bytes from 1 to ${limit}; got ${describe(size)}.`);
+  }
+  if (!Number.isInteger(size) || size < 1 || size > limit) {
+    throw new InvalidValueError(
+      `alloc: size must be a whole number of bytes from 1 to ${limit} (the heap's payload); got ${size}.`,
+    );
+  }
+  return size;
+}
+
+/** A ring slot, or a typed error. */
+export function checkEpoch(epoch: unknown): number {
+  if (typeof epoch !== "number") {
+    throw new InvalidTypeError(`epoch must be a number from 0 to ${RING_SIZE - 1}; got ${describe(epoch)}.`);
+  }
+  if (!Number.isInteger(epoch) || epoch < 0 || epoch >= RING_SIZE) {
+    throw new InvalidValueError(`epoch must be a whole number from 0 to ${RING_SIZE - 1}; got ${epoch}.`);
+  }
+  return epoch;
+}

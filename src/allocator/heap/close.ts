@@ -1,0 +1,172 @@
+/** Closing and discarding, with a report of what this thread found. */
+import {
+  C_CLOSE_CALLS,
+  C_CLOSE_NS,
+  CLASS_SHARD_WORDS,
+  E_CLOSE_CALLS,
+  E_CLOSE_NS,
+} from "../counters/fields.js";
+import { count, countLarge } from "../counters/record.js";
+import { closeEra, discardEra, discardErasBefore } from "../epochs/ring.js";
+import { InvalidTypeError, InvalidValueError } from "../errors.js";
+import { loadSeq, storeSeq } from "../memory/atomics.js";
+import type { Attachment } from "../memory/attachment.js";
+import {
+  COMMITTED,
+  EP_CLOSE_COMMITTED_AFTER,
+  EP_CLOSE_COMMITTED_BEFORE,
+  EP_CLOSE_ERA,
+  EP_CLOSE_MS_HI,
+  EP_CLOSE_MS_LO,
+  EPOCH_BASE,
+  EPOCH_WORDS,
+  ERA,
+  FIRST_ERA,
+  MAX_ERA,
+  REC_BASE,
+  RING_SIZE,
+} from "../memory/layout.js";
+import { describe } from "../memory/size-classes.js";
+import { poll, sync } from "../seats/sync.js";
+import { type DrainTally, epochShard, newTally } from "../slabs/drain.js";
+import type { CloseReport, EpochId, EpochRef } from "../types.js";
+import { recEra, ringOf } from "../words/epoch-word.js";
+import { checkEpoch } from "./alloc.js";
+
+const TWO_32 = 4294967296;
+
+export function epochRef(era: number): EpochRef {
+  return { id: ringOf(era) as EpochId, era };
+}
+
+interface Target {
+  readonly ref: EpochRef;
+  /** Why nothing can be done, or undefined. */
+  readonly refusal: "stale" | "never-opened" | undefined;
+}
+
+/** What an id or ref means now: an id names the era in that ring slot. */
+function resolve(a: Attachment, epoch: unknown, allowWrapped: boolean): Target {
+  if (typeof epoch === "number") {
+    const era = recEra(loadSeq(a.m, REC_BASE + checkEpoch(epoch)));
+    return { ref: epochRef(era), refusal: era < FIRST_ERA ? "never-opened" : undefined };
+  }
+  const ref = checkRef(epoch);
+  if (ref.era < FIRST_ERA || ref.era > loadSeq(a.m, ERA)) return { ref, refusal: "never-opened" };
+  const held = recEra(loadSeq(a.m, REC_BASE + ref.id));
+  return { ref, refusal: held > ref.era && !allowWrapped ? "stale" : undefined };
+}
+
+/** A well-formed (id, era), or a typed error. */
+export function checkRef(epoch: unknown): EpochRef {
+  if (typeof epoch !== "object" || epoch === null) {
+    throw new InvalidTypeError(
+      `epoch must be a ring slot (0..${RING_SIZE - 1}) or an EpochRef {id, era}; got ${describe(epoch)}.`,
+    );
+  }
+  const { id, era } = epoch as EpochRef;
+  checkEpoch(id);
+  if (typeof era !== "number") {
+    throw new InvalidTypeError(`EpochRef.era must be a number; got ${describe(era)}.`);
+  }
+  if (!Number.isInteger(era) || era < 0 || era > MAX_ERA || ringOf(era) !== id) {
+    throw new InvalidValueError(
+      `EpochRef {id: ${id}, era: ${era}} is not one of this heap: eras are whole numbers up to ${MAX_ERA} and id is era % ${RING_SIZE}.`,
+    );
+  }
+  return { id, era };
+}
+
+export function closeEpoch(a: Attachment, epoch: unknown): CloseReport {
+  const target = resolve(a, epoch, false);
+  if (target.refusal !== undefined) return refused(target.ref, target.refusal);
+  return timed(a, target.ref, (tally) => {
+    const closed = closeEra(a, target.ref.era);
+    sync(a, false, tally);
+    return closed ? "closed" : "already-closed";
+  });
+}
+
+export function discardEpoch(a: Attachment, epoch: unknown): CloseReport {
+  // A ref of an era whose ring slot was reused still names its objects.
+  const target = resolve(a, epoch, true);
+  if (target.refusal !== undefined) return refused(target.ref, target.refusal);
+  return timed(a, target.ref, (tally) => {
+    const discarded = discardEra(a, target.ref.era);
+    sync(a, false, tally);
+    return discarded ? "discarded" : "already-discarded";
+  });
+}
+
+export function discardBefore(a: Attachment, epoch: unknown): CloseReport {
+  const ref = checkRef(epoch);
+  if (ref.era > loadSeq(a.m, ERA)) return refused(ref, "never-opened");
+  return timed(a, ref, (tally) => {
+    const discarded = discardErasBefore(a, ref.era);
+    sync(a, false, tally);
+    return discarded ? "discarded" : "already-discarded";
+  });
+}
+
+function refused(ref: EpochRef, reason: "stale" | "never-opened"): CloseReport {
+  return {
+    epoch: ref,
+    applied: false,
+    reason,
+    slabsScanned: 0,
+    slabsRecycled: 0,
+    bytesRecycled: 0,
+    objectsDiscarded: 0,
+    durationNs: 0,
+  };
+}
+
+function timed(
+  a: Attachment,
+  ref: EpochRef,
+  work: (tally: DrainTally) => "closed" | "already-closed" | "discarded" | "already-discarded",
+): CloseReport {
+  const { m, layout } = a;
+  // Earlier changes first, so that the report is about this close only.
+  poll(a);
+  const tally = newTally();
+  const committedBefore = loadSeq(m, COMMITTED);
+  const start = performance.now();
+  const reason = work(tally);
+  const durationNs = Math.round((performance.now() - start) * 1e6);
+  if (!a.detached) {
+    record(a, ref, durationNs, committedBefore);
+  }
+  return {
+    epoch: ref,
+    applied: reason === "closed" || reason === "discarded",
+    reason,
+    slabsScanned: tally.slabsScanned,
+    slabsRecycled: tally.slabsRecycled,
+    bytesRecycled: tally.slabsRecycled * layout.slabSize,
+    objectsDiscarded: tally.objectsDiscarded,
+    durationNs,
+  };
+}
+
+function record(a: Attachment, ref: EpochRef, durationNs: number, committedBefore: number): void {
+  const { m, layout } = a;
+  const shard = epochShard(a, ref.id);
+  count(m, shard + E_CLOSE_CALLS, 1);
+  countLarge(m, shard + E_CLOSE_NS, durationNs);
+  // One close concerns every class; its time is shared evenly among them so that the sum over classes is exact.
+  const share = Math.floor(durationNs / layout.classCount);
+  for (let c = 0; c < layout.classCount; c++) {
+    const bin = a.binBase + c * CLASS_SHARD_WORDS;
+    count(m, bin + C_CLOSE_CALLS, 1);
+    countLarge(m, bin + C_CLOSE_NS, c === 0 ? durationNs - share * (layout.classCount - 1) : share);
+  }
+  const base = EPOCH_BASE + ref.id * EPOCH_WORDS;
+  const now = Date.now();
+  storeSeq(m, base + EP_CLOSE_ERA, 0);
+  m[base + EP_CLOSE_MS_LO] = now | 0;
+  m[base + EP_CLOSE_MS_HI] = Math.floor(now / TWO_32);
+  m[base + EP_CLOSE_COMMITTED_BEFORE] = committedBefore;
+  m[base + EP_CLOSE_COMMITTED_AFTER] = loadSeq(m, COMMITTED);
+  storeSeq(m, base + EP_CLOSE_ERA, ref.era);
+}

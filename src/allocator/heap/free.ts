@@ -1,0 +1,121 @@
+/** Freeing off the fast path, and finding the object a handle or an offset names. */
+import { S_FREE_NULL, S_FREE_STALE } from "../counters/fields.js";
+import { count } from "../counters/record.js";
+import { InvalidTypeError, StaleHandleError } from "../errors.js";
+import { isEraDiscarded } from "../epochs/ring.js";
+import type { Attachment } from "../memory/attachment.js";
+import { CLASS_SIZE_BASE, recordAt, SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/layout.js";
+import { describe } from "../memory/size-classes.js";
+import { poll } from "../seats/sync.js";
+import { freeOwnSlow, freeRemote } from "../slabs/remote-free.js";
+import { handleSlot, packHandle } from "../words/handle.js";
+import { isHeldBy, TAG_FREE, TAG_LARGE, TAG_TAIL, tagClass, tagState } from "../words/slab-tag.js";
+import { SLOT_ALLOC, slotState } from "../words/slot-word.js";
+
+/** Frees whatever `handle` names; false when it names nothing. Throws only on a non-number. */
+export function freeSlow(a: Attachment, handle: unknown): boolean {
+  if (typeof handle !== "number") {
+    throw new InvalidTypeError(`free: handle must be a number; got ${describe(handle)}.`);
+  }
+  poll(a);
+  if (a.detached) return false;
+  const slotWord = liveSlot(a, handle);
+  if (slotWord === 0) {
+    const cell = handle === 0 ? S_FREE_NULL : S_FREE_STALE;
+    count(a.m, a.seatBase + SEAT_COUNTERS + cell, 1);
+    return false;
+  }
+  const word = a.m[slotWord] as number;
+  const slab = slabOfSlot(a, slotWord);
+  const record = recordAt(slab);
+  // Exact for "is it mine": only a live owner changes its tag.
+  if (isHeldBy(a.m[record + SLAB_TAG] as number, a.seat)) {
+    freeOwnSlow(a, record, slotWord, word);
+    return true;
+  }
+  return freeRemote(a, slab, slotWord, word);
+}
+
+/** Frees the object that starts at `offset`; false for anything else, a pointer into its middle included. */
+export function freeOffsetSlow(a: Attachment, offset: unknown): boolean {
+  if (typeof offset !== "number") {
+    throw new InvalidTypeError(`freeOffset: offset must be a number; got ${describe(offset)}.`);
+  }
+  poll(a);
+  if (a.detached) return false;
+  const slotWord = slotAtOffset(a, offset);
+  const word = slotWord === 0 ? 0 : (a.m[slotWord] as number);
+  if (slotState(word) !== SLOT_ALLOC) {
+    count(a.m, a.seatBase + SEAT_COUNTERS + (offset === 0 ? S_FREE_NULL : S_FREE_STALE), 1);
+    return false;
+  }
+  return freeSlow(a, packHandle(slotWord - a.layout.slotBase, word, a.handleBias));
+}
+
+/** Word index of the slot whose live object `handle` names, or 0. Safe for any number. */
+export function liveSlot(a: Attachment, handle: number): number {
+  const { m, layout } = a;
+  const slot = handleSlot(handle);
+  if (slot > layout.slotMask) return 0;
+  const slotWord = layout.slotBase + slot;
+  const word = m[slotWord] as number;
+  if (slotState(word) !== SLOT_ALLOC || packHandle(slot, word, a.handleBias) !== handle) return 0;
+  const record = recordAt(slot >> layout.slotsShift);
+  // An owner that has not synced yet (it may be blocked) has not made the discarded objects' words stale.
+  return isEraDiscarded(m, record) ? 0 : slotWord;
+}
+
+/** As {@link liveSlot}, with an error that says what is wrong. */
+export function liveSlotOrThrow(a: Attachment, handle: unknown, method: string): number {
+  if (typeof handle !== "number") {
+    throw new InvalidTypeError(`${method}: handle must be a number; got ${describe(handle)}.`);
+  }
+  poll(a);
+  const slotWord = liveSlot(a, handle);
+  if (slotWord !== 0) return slotWord;
+  throw new StaleHandleError(
+    handle === 0
+      ? `${method}: NULL_HANDLE names no object; check the result of alloc.`
+      : `${method}: handle ${handle} names no live object (freed, discarded with its epoch, of another heap, or never issued).`,
+  );
+}
+
+export function slabOfSlot(a: Attachment, slotWord: number): number {
+  return (slotWord - a.layout.slotBase) >> a.layout.slotsShift;
+}
+
+/** Usable bytes of the live object in `slotWord`. */
+export function objectSize(a: Attachment, slotWord: number): number {
+  const { m, layout } = a;
+  const record = recordAt(slabOfSlot(a, slotWord));
+  const tag = m[record + SLAB_TAG] as number;
+  if (tagState(tag) === TAG_LARGE) return (m[record + SLAB_RUN] as number) * layout.slabSize;
+  return m[CLASS_SIZE_BASE + tagClass(tag)] as number;
+}
+
+/** Byte offset into the buffer of the live object in `slotWord`. */
+export function objectOffset(a: Attachment, slotWord: number): number {
+  const { m, layout } = a;
+  const slab = slabOfSlot(a, slotWord);
+  const start = layout.payloadOffset + slab * layout.slabSize;
+  const position = (slotWord - layout.slotBase) & (2 ** layout.slotsShift - 1);
+  if (position === 0) return start;
+  return start + position * (m[CLASS_SIZE_BASE + tagClass(m[recordAt(slab) + SLAB_TAG] as number)] as number);
+}
+
+/** Slot word of the object that could start at `offset`, or 0. Safe for any number. */
+function slotAtOffset(a: Attachment, offset: number): number {
+  const { m, layout } = a;
+  const inPayload = offset - layout.payloadOffset;
+  if (!(inPayload >= 0 && inPayload < layout.capacityBytes) || !Number.isInteger(inPayload)) return 0;
+  const slab = Math.floor(inPayload / layout.slabSize);
+  const inSlab = inPayload - slab * layout.slabSize;
+  const tag = m[recordAt(slab) + SLAB_TAG] as number;
+  const state = tagState(tag);
+  if (state === TAG_FREE || state === TAG_TAIL) return 0;
+  const first = layout.slotBase + slab * 2 ** layout.slotsShift;
+  if (inSlab === 0) return first;
+  if (state === TAG_LARGE) return 0;
+  const position = inSlab / (m[CLASS_SIZE_BASE + tagClass(tag)] as number);
+  return Number.isInteger(position) && position < 2 ** layout.slotsShift ? first + position : 0;
+}

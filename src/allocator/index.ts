@@ -1,0 +1,46 @@
+/** Front door of the allocator layer. */
+export {
+  AlreadyAttachedError,
+  BufferUnavailableError,
+  DomainOrderError,
+  EpochClosedError,
+  type ErrorCode,
+  HeapDetachedError,
+  HeapFormatError,
+  InvalidTypeError,
+  InvalidValueError,
+  OutOfMemoryError,
+  SeatAliveError,
+  SeatsExhaustedError,
+  StaleHandleError,
+  TemporalSlabError,
+} from "./errors.js";
+export { EpochDomain } from "./heap/domain.js";
+export { SlabHeap } from "./heap/heap.js";
+export {
+  DEFAULT_CAPACITY,
+  DEFAULT_MAX_WORKERS,
+  DEFAULT_SLAB_SIZE,
+  MAX_CAPACITY,
+  MAX_WORKERS_LIMIT,
+} from "./memory/config.js";
+export { LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "./memory/layout.js";
+export type {
+  AllocFailure,
+  AttachOptions,
+  CloseReport,
+  EpochId,
+  EpochInfo,
+  EpochRef,
+  Handle,
+  HeapCounters,
+  HeapOptions,
+  HeapRef,
+  PageReleaser,
+  ReapReport,
+  SeatInfo,
+  SeatState,
+  VerifyReport,
+  WorkerLike,
+} from "./types.js";
+export { NULL_HANDLE } from "./words/handle.js";

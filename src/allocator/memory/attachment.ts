@@ -1,0 +1,87 @@
+/**
+ * One thread's hold on a heap: its seat, and what it remembers privately.
+ *
+ * Everything here belongs to the thread alone. Words of the buffer that it alone writes (bins, own lists)
+ * live in its seat's area and are re-initialised at attach: a former holder's are never trusted.
+ */
+import type { PageReleaser } from "../types.js";
+import { HEAP_ID_BITS, H_HEAP_ID, type Layout, RING_SIZE, SEAT_PHASE, seatAt } from "./layout.js";
+
+export type FailureCode = 0 | 1 | 2;
+export const FAILURE_NONE = 0;
+export const FAILURE_OUT_OF_MEMORY = 1;
+export const FAILURE_EPOCH_CLOSED = 2;
+
+export class Attachment {
+  readonly buffer: SharedArrayBuffer;
+  /** All metadata; never covers payload, and never re-created. */
+  readonly m: Int32Array;
+  readonly u8: Uint8Array;
+  readonly layout: Layout;
+  readonly heapId: number;
+
+  readonly seat: number;
+  readonly incarnation: number;
+  /** Exact word in our seat while we live; anything else means that somebody reaped or suspects us. */
+  readonly seatWord: number;
+  readonly seatBase: number;
+  readonly binBase: number;
+  /** Value of SLAB_FAST_OWNER in our slabs: names seat and incarnation, so a predecessor's stale word never matches. */
+  readonly me: number;
+  /** Added to an ALLOC word to make a handle; see words/handle.ts. */
+  readonly handleBias: number;
+  readonly pageReleaser: PageReleaser | undefined;
+
+  /** Epoch records as of the last sync; a slab whose era is not ACTIVE here is draining for us. */
+  readonly rec: Int32Array = new Int32Array(RING_SIZE);
+  deepSeen = 0;
+  doomsSeen = 0;
+  pressureSeen = 0;
+  /** PHASE at which a full scan found no free slab; NaN when there may be one. */
+  exhaustedPhase = Number.NaN;
+  /** When (milliseconds, Date.now) we last asked the others for empty slabs. */
+  pressureAtMs = 0;
+  lastFailure: FailureCode = FAILURE_NONE;
+  /** Where the next bounded look at our pending words starts. */
+  pendingCursor = 0;
+  /** Set when the seat is no longer ours: given back, or taken by a reaper. */
+  detached = false;
+  /** Domain levels entered per ring slot on this thread: only the outermost touches shared words. */
+  readonly depth: Int32Array = new Int32Array(RING_SIZE);
+  /** Called once when the seat is lost to a reaper. */
+  onLost: () => void = () => {};
+
+  constructor(
+    buffer: SharedArrayBuffer,
+    layout: Layout,
+    seat: number,
+    incarnation: number,
+    seatWord: number,
+    pageReleaser: PageReleaser | undefined,
+  ) {
+    this.buffer = buffer;
+    this.layout = layout;
+    this.m = new Int32Array(buffer, 0, layout.metadataWords);
+    this.u8 = new Uint8Array(buffer, 0, layout.bufferBytes);
+    this.heapId = (this.m[H_HEAP_ID] as number) & (2 ** HEAP_ID_BITS - 1);
+    this.handleBias = 3 + 4 * this.heapId;
+    this.seat = seat;
+    this.incarnation = incarnation;
+    this.seatWord = seatWord;
+    this.seatBase = seatAt(layout, seat);
+    this.binBase = this.seatBase + layout.seatBins;
+    this.me = (incarnation << 8) | seat;
+    this.pageReleaser = pageReleaser;
+  }
+
+  get phaseIndex(): number {
+    return this.seatBase + SEAT_PHASE;
+  }
+}
+
+/** Marks the seat as gone; further operations fail. */
+export function loseSeat(a: Attachment): void {
+  if (a.detached) return;
+  a.detached = true;
+  a.onLost();
+}

@@ -1,0 +1,107 @@
+/** Options -> checked, frozen configuration. Nothing is allocated before every option has passed. */
+import { InvalidTypeError, InvalidValueError } from "../errors.js";
+import type { HeapOptions, PageReleaser } from "../types.js";
+import { isPowerOfTwo } from "./bits.js";
+import { describe, resolveSizeClasses } from "./size-classes.js";
+
+/** What the layout is computed from; two heaps with equal configs have equal layouts. */
+export interface HeapConfig {
+  readonly capacityBytes: number;
+  readonly slabSize: number;
+  readonly sizeClasses: readonly number[];
+  readonly maxWorkers: number;
+  readonly zeroOnFree: boolean;
+}
+
+const KIB = 1024;
+const GIB = 1024 ** 3;
+export const MIN_SLAB_SIZE = 4 * KIB;
+export const MAX_SLAB_SIZE = 1024 * KIB;
+export const DEFAULT_SLAB_SIZE = 64 * KIB;
+export const DEFAULT_CAPACITY = 64 * KIB * KIB;
+export const MAX_CAPACITY = 4 * GIB;
+export const DEFAULT_MAX_WORKERS = 64;
+/** The owner field of a slab tag has 8 bits and 0 means "nobody". */
+export const MAX_WORKERS_LIMIT = 255;
+
+const KNOWN_OPTIONS = [
+  "capacity",
+  "slabSize",
+  "sizeClasses",
+  "maxWorkers",
+  "zeroOnFree",
+  "prefault",
+  "pageReleaser",
+];
+
+/** Checks `options` and fills in defaults. Throws {@link InvalidTypeError} or {@link InvalidValueError}. */
+export function resolveConfig(options: HeapOptions | undefined): HeapConfig {
+  if (options !== undefined && (typeof options !== "object" || options === null)) {
+    throw new InvalidTypeError(`Heap options must be an object; got ${describe(options)}.`);
+  }
+  const given: HeapOptions = options ?? {};
+  for (const key of Object.keys(given)) {
+    if (!KNOWN_OPTIONS.includes(key)) {
+      throw new InvalidTypeError(
+        `Unknown heap option ${JSON.stringify(key)}; known are ${KNOWN_OPTIONS.join(", ")}.`,
+      );
+    }
+  }
+  const slabSize = integerOption("slabSize", given.slabSize, DEFAULT_SLAB_SIZE, MIN_SLAB_SIZE, MAX_SLAB_SIZE);
+  if (!isPowerOfTwo(slabSize)) {
+    throw new InvalidValueError(
+      `Option "slabSize" must be a power of two from ${MIN_SLAB_SIZE} to ${MAX_SLAB_SIZE}; got ${slabSize}.`,
+    );
+  }
+  const capacityBytes = integerOption(
+    "capacity",
+    given.capacity,
+    DEFAULT_CAPACITY,
+    MIN_SLAB_SIZE,
+    MAX_CAPACITY,
+  );
+  const maxWorkers = integerOption("maxWorkers", given.maxWorkers, DEFAULT_MAX_WORKERS, 1, MAX_WORKERS_LIMIT);
+  booleanOption("prefault", given.prefault);
+  checkReleaser(given.pageReleaser);
+  return Object.freeze({
+    capacityBytes,
+    slabSize,
+    sizeClasses: Object.freeze(resolveSizeClasses(given.sizeClasses, slabSize)),
+    maxWorkers,
+    zeroOnFree: booleanOption("zeroOnFree", given.zeroOnFree),
+  });
+}
+
+/** Throws unless `value` is a usable page releaser or undefined. */
+export function checkReleaser(value: PageReleaser | undefined): void {
+  if (value === undefined) return;
+  if (typeof value !== "object" || value === null || typeof value.release !== "function") {
+    throw new InvalidTypeError(
+      `Option "pageReleaser" must be an object with a release() method; got ${describe(value)}.`,
+    );
+  }
+}
+
+function integerOption(name: string, value: unknown, fallback: number, min: number, max: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value !== "number") {
+    throw new InvalidTypeError(
+      `Option "${name}" must be a number from ${min} to ${max}; got ${describe(value)}.`,
+    );
+  }
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new InvalidValueError(
+      `Option "${name}" must be a whole number from ${min} to ${max}; got ${value}.`,
+    );
+  }
+  return value;
+}
+
+/** Checks an optional boolean; the default is false. */
+export function booleanOption(name: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (typeof value !== "boolean") {
+    throw new InvalidTypeError(`Option "${name}" must be true or false; got ${describe(value)}.`);
+  }
+  return value;
+}

@@ -1,0 +1,30 @@
+/** The few things the core asks of its runtime, each found without importing a runtime's module. */
+
+interface TimerLike {
+  unref?(): unknown;
+}
+
+interface RuntimeGlobals {
+  process?: { getBuiltinModule?(name: string): unknown };
+  Deno?: { unrefTimer?(id: number): void };
+}
+
+const globals = globalThis as RuntimeGlobals;
+
+/** Thread id of the running thread (0 is the main thread), or -1 where the runtime has none. */
+export function currentThreadId(): number {
+  try {
+    const threads = globals.process?.getBuiltinModule?.("worker_threads") as { threadId?: unknown } | undefined;
+    return typeof threads?.threadId === "number" ? threads.threadId : -1;
+  } catch {
+    return -1;
+  }
+}
+
+/** Calls `tick` every `intervalMs` without keeping the process alive; returns how to stop it. */
+export function startUnrefTimer(tick: () => void, intervalMs: number): () => void {
+  const timer: unknown = setInterval(tick, intervalMs);
+  if (typeof timer === "number") globals.Deno?.unrefTimer?.(timer);
+  else (timer as TimerLike).unref?.();
+  return () => clearInterval(timer as Parameters<typeof clearInterval>[0]);
+}

@@ -1,0 +1,138 @@
+/** Taking a seat and giving it back. */
+import { CELL_WORDS, CLASS_SHARD_WORDS } from "../counters/fields.js";
+import { SeatsExhaustedError } from "../errors.js";
+import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
+import { Attachment } from "../memory/attachment.js";
+import {
+  DEEP,
+  type Layout,
+  PHASE,
+  RING_SIZE,
+  SEAT_DEPTH,
+  SEAT_ERA,
+  SEAT_OWN,
+  SEAT_PHASE,
+  SEAT_SREF,
+  SEAT_THREAD,
+  SEAT_WORD,
+  seatAt,
+  SLAB_BIN,
+  SLAB_FAST_OWNER,
+  SLAB_LIVE,
+  SLAB_TAG,
+} from "../memory/layout.js";
+import type { PageReleaser } from "../types.js";
+import { collect, collectSlab } from "../slabs/remote-free.js";
+import { releaseRun } from "../slabs/large-run.js";
+import { classShard, recycleSlab, resetBins } from "../slabs/slab.js";
+import { tryAutoClose } from "../epochs/refs.js";
+import { C_ORPHANED_LIVE } from "../counters/fields.js";
+import { count } from "../counters/record.js";
+import { nextIncarnation, packSeat, SEAT_FREE, SEAT_LIVE, seatState, WHO_MASK } from "../words/seat-word.js";
+import { retag, TAG_LARGE, TAG_ORPHANED, tagState } from "../words/slab-tag.js";
+import { forEachOwn, sync } from "./sync.js";
+
+/** Runtime thread id + 1, or minus a ref token; 0 = unknown. */
+export type ThreadTag = number;
+
+/** The part of a thread's identity that fits the seat word. */
+export function whoOf(thread: ThreadTag): number {
+  return Math.abs(thread) & WHO_MASK;
+}
+
+/** Takes a free seat and syncs. Throws {@link SeatsExhaustedError}. */
+export function takeSeat(
+  buffer: SharedArrayBuffer,
+  layout: Layout,
+  thread: ThreadTag,
+  pageReleaser: PageReleaser | undefined,
+): Attachment {
+  const m = new Int32Array(buffer, 0, layout.metadataWords);
+  for (let seat = 1; seat <= layout.maxWorkers; seat++) {
+    const index = seatAt(layout, seat) + SEAT_WORD;
+    const word = loadSeq(m, index);
+    if (seatState(word) !== SEAT_FREE) continue;
+    const incarnation = nextIncarnation(word);
+    const taken = packSeat(incarnation, whoOf(thread), SEAT_LIVE);
+    if (!casSeq(m, index, word, taken)) continue;
+    const a = new Attachment(buffer, layout, seat, incarnation, taken, pageReleaser);
+    storeSeq(m, a.seatBase + SEAT_THREAD, thread);
+    settleIn(a);
+    sync(a, true);
+    return a;
+  }
+  throw new SeatsExhaustedError(
+    `All ${layout.maxWorkers} seats of the heap are taken; create it with a larger maxWorkers (up to 255), detach threads that are done, or reap dead ones.`,
+  );
+}
+
+/** Resets what only the holder writes; a former holder's words are worthless. Its pending bits stay: stale ones are harmless. */
+function settleIn(a: Attachment): void {
+  const { m, layout } = a;
+  for (let ring = 0; ring < RING_SIZE; ring++) {
+    m[a.seatBase + SEAT_OWN + ring] = 0;
+    m[a.seatBase + SEAT_DEPTH + ring] = 0;
+    m[a.seatBase + SEAT_SREF + ring] = 0;
+  }
+  m[a.seatBase + SEAT_ERA] = 0;
+  // Never equal to PHASE before the first sync is through.
+  m[a.seatBase + SEAT_PHASE] = ((m[PHASE] as number) - 1) | 0;
+  for (let c = 0; c <= layout.classCount; c++) {
+    // A former partial list leads into slabs of others: forget it before resetBins follows it.
+    m[a.binBase + c * CLASS_SHARD_WORDS + 1] = 0;
+    finishCarries(m, a.binBase + c * CLASS_SHARD_WORDS + CELL_WORDS);
+  }
+  resetBins(a);
+}
+
+/** Completes the carry of an allocation counter whose writer died in it (see counters/record.ts). */
+function finishCarries(m: Int32Array, cell: number): void {
+  if (m[cell + 1] !== m[cell + 2] && ((m[cell] as number) >>> 0) < 0x80000000) {
+    storeSeq(m, cell + 2, m[cell + 1] as number);
+  }
+}
+
+/**
+ * Gives the seat back. Empty slabs become FREE, the others ORPHANED for any thread to adopt; objects in them stay
+ * valid. Domains still entered are left. Idempotent.
+ */
+export function leaveSeat(a: Attachment): void {
+  if (a.detached) return;
+  const { m } = a;
+  sync(a, false);
+  if (a.detached) return;
+  for (let ring = 0; ring < RING_SIZE; ring++) {
+    const sref = a.seatBase + SEAT_SREF + ring;
+    const era = m[sref] as number;
+    if (era === 0) continue;
+    storeSeq(m, a.seatBase + SEAT_DEPTH + ring, 0);
+    storeSeq(m, sref, 0);
+    tryAutoClose(a, ring, era);
+  }
+  collect(a, true);
+  forEachOwn(a, (record) => giveUp(a, record));
+  a.detached = true;
+  addSeq(m, DEEP, 1);
+  addSeq(m, PHASE, 1);
+  storeSeq(m, a.seatBase + SEAT_THREAD, 0);
+  storeSeq(m, a.seatBase + SEAT_WORD, packSeat(a.incarnation, 0, SEAT_FREE));
+}
+
+function giveUp(a: Attachment, record: number): void {
+  const { m } = a;
+  // Frees whose pending bit is still on its way: taken here or by the adopter.
+  collectSlab(a, record);
+  const tag = m[record + SLAB_TAG] as number;
+  const live = m[record + SLAB_LIVE] as number;
+  const large = tagState(tag) === TAG_LARGE;
+  m[record + SLAB_FAST_OWNER] = 0;
+  if (tagState(tag) === 0) return; // collectSlab gave it back
+  if (live === 0) {
+    if (large) releaseRun(a, record);
+    else recycleSlab(a, record);
+    return;
+  }
+  m[record + SLAB_BIN] = 0;
+  count(m, classShard(a, tag) + C_ORPHANED_LIVE, live);
+  casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_ORPHANED, 0));
+}

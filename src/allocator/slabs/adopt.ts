@@ -1,0 +1,109 @@
+/**
+ * Adopting a slab that nobody owns any more.
+ *
+ * The slot words are the truth; everything the former owner kept (list, live count, flags) is rebuilt.
+ * Each slot is read atomically after the tag's CAS: a remote free writes slot then reads tag, we write tag
+ * then read slot, so either we see its REMOTE_FREED or it sees us as owner and sets our pending bit. With plain
+ * reads both can miss on processors whose CAS does not order later loads.
+ */
+import { C_ACQUIRE_FAILS, C_ACQUIRE_TRIES, C_ADOPTED, C_ADOPTED_LIVE } from "../counters/fields.js";
+import { count } from "../counters/record.js";
+import { casSeq, loadSeq } from "../memory/atomics.js";
+import type { Attachment } from "../memory/attachment.js";
+import {
+  SEAT_ERA,
+  SLAB_BIN,
+  SLAB_CARVED,
+  SLAB_ERA,
+  SLAB_HEAD,
+  SLAB_LIVE,
+  SLAB_TAG,
+} from "../memory/layout.js";
+import { retag, TAG_LARGE, TAG_ORPHANED, TAG_OWNED, tagClass, tagOwner, tagRing, tagState } from "../words/slab-tag.js";
+import { nextFree, SLOT_ALLOC, SLOT_FREE, SLOT_REMOTE_FREED, SLOT_STATE_MASK } from "../words/slot-word.js";
+import { drainSlab, newTally } from "./drain.js";
+import { releaseRun, setUpRun } from "./large-run.js";
+import {
+  classShard,
+  firstSlot,
+  isDraining,
+  linkOwn,
+  listPartial,
+  pushSlot,
+  setUpOwned,
+  slotCount,
+  zeroObject,
+} from "./slab.js";
+
+/** ORPHANED, or a LARGE run whose owner is gone. */
+export function isAdoptable(tag: number): boolean {
+  const state = tagState(tag);
+  return state === TAG_ORPHANED || (state === TAG_LARGE && tagOwner(tag) === 0);
+}
+
+/** Tries to adopt the slab whose tag was read as `tag`; returns whether this thread did. */
+export function adoptSlab(a: Attachment, record: number, tag: number): boolean {
+  const { m } = a;
+  const large = tagState(tag) === TAG_LARGE;
+  const shard = classShard(a, tag);
+  count(m, shard + C_ACQUIRE_TRIES, 1);
+  if (!casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_OWNED, a.seat))) {
+    count(m, shard + C_ACQUIRE_FAILS, 1);
+    return false;
+  }
+  count(m, shard + C_ADOPTED, 1);
+  if (large) adoptRun(a, record, tag);
+  else adoptSlots(a, record, tag);
+  return true;
+}
+
+function adoptSlots(a: Attachment, record: number, tag: number): void {
+  const { m } = a;
+  const ring = tagRing(tag);
+  const era = loadSeq(m, record + SLAB_ERA);
+  // Plain words of the former owner are worthless: it may have died between any two of its stores.
+  setUpOwned(a, record, tagClass(tag), false);
+  m[record + SLAB_HEAD] = 0;
+  m[record + SLAB_LIVE] = 0;
+  linkOwn(a, record, ring);
+  const first = firstSlot(a, record);
+  const total = slotCount(a, tag);
+  m[record + SLAB_CARVED] = total;
+  let live = 0;
+  for (let i = total - 1; i >= 0; i--) {
+    const slot = first + i;
+    let word = loadSeq(m, slot);
+    if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) {
+      word = nextFree(word);
+      m[slot] = word;
+      if (a.layout.zeroOnFree) zeroObject(a, record, slot);
+    }
+    const state = word & SLOT_STATE_MASK;
+    if (state === SLOT_FREE) pushSlot(a, record, slot);
+    else if (state === SLOT_ALLOC) live++;
+  }
+  m[record + SLAB_LIVE] = live;
+  count(m, classShard(a, tag) + C_ADOPTED_LIVE, live);
+  if (isDraining(a, record) || era !== m[a.seatBase + SEAT_ERA]) {
+    drainSlab(a, record, newTally());
+    return;
+  }
+  setUpOwned(a, record, tagClass(tag), true);
+  if (m[record + SLAB_HEAD] !== 0) listPartial(a, m[record + SLAB_BIN] as number, record);
+}
+
+function adoptRun(a: Attachment, record: number, tag: number): void {
+  const { m } = a;
+  setUpRun(a, record, tagRing(tag));
+  const slot = firstSlot(a, record);
+  const word = loadSeq(m, slot);
+  if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) m[slot] = nextFree(word);
+  if ((word & SLOT_STATE_MASK) !== SLOT_ALLOC) {
+    m[record + SLAB_LIVE] = 0;
+    releaseRun(a, record);
+    return;
+  }
+  m[record + SLAB_LIVE] = 1;
+  count(m, classShard(a, tag) + C_ADOPTED_LIVE, 1);
+  if (isDraining(a, record)) drainSlab(a, record, newTally());
+}

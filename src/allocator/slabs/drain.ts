@@ -1,0 +1,120 @@
+/** Draining: what the owner does to slabs whose epoch is no longer open. */
+import {
+  C_CLOSE_RECYCLED,
+  C_CLOSE_SCANNED,
+  C_DISCARDED,
+  E_CLOSE_RECYCLED,
+  E_CLOSE_SCANNED,
+  E_DISCARDED,
+  EPOCH_SHARD_WORDS,
+} from "../counters/fields.js";
+import { count } from "../counters/record.js";
+import { loadSeq } from "../memory/atomics.js";
+import type { Attachment } from "../memory/attachment.js";
+import {
+  SEAT_OWN,
+  SLAB_CARVED,
+  SLAB_DOOM,
+  SLAB_ERA,
+  SLAB_FAST_OWNER,
+  SLAB_LIVE,
+  SLAB_OWN_NEXT,
+  SLAB_TAG,
+} from "../memory/layout.js";
+import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
+import { TAG_LARGE, tagState } from "../words/slab-tag.js";
+import { isOccupied, nextFree, SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
+import { releaseRun } from "./large-run.js";
+import { classShard, firstSlot, isDraining, pushSlot, recycleSlab, removeFromBin, zeroObject } from "./slab.js";
+
+/** Sums of one drain pass, for close reports. */
+export interface DrainTally {
+  slabsScanned: number;
+  slabsRecycled: number;
+  objectsDiscarded: number;
+}
+
+export function newTally(): DrainTally {
+  return { slabsScanned: 0, slabsRecycled: 0, objectsDiscarded: 0 };
+}
+
+/** Counter shard of a ring slot in this thread's seat. */
+export function epochShard(a: Attachment, ring: number): number {
+  return a.seatBase + a.layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
+}
+
+/**
+ * Looks at every own slab of a ring slot: those of a closed era leave the bins, lose their objects when the era
+ * was discarded, and go back when empty. Linear in the slabs this thread owns in that ring slot.
+ */
+export function drainRing(a: Attachment, ring: number, tally: DrainTally): void {
+  const { m } = a;
+  let record = m[a.seatBase + SEAT_OWN + ring] as number;
+  while (record !== 0 && !a.detached) {
+    const next = m[record + SLAB_OWN_NEXT] as number;
+    if (isDraining(a, record)) {
+      const shard = classShard(a, m[record + SLAB_TAG] as number);
+      const epoch = epochShard(a, ring);
+      count(m, shard + C_CLOSE_SCANNED, 1);
+      count(m, epoch + E_CLOSE_SCANNED, 1);
+      tally.slabsScanned++;
+      if (drainSlab(a, record, tally)) {
+        count(m, shard + C_CLOSE_RECYCLED, 1);
+        count(m, epoch + E_CLOSE_RECYCLED, 1);
+        tally.slabsRecycled++;
+      }
+    }
+    record = next;
+  }
+}
+
+/** One own slab of a closed era; returns whether it was given back. */
+export function drainSlab(a: Attachment, record: number, tally: DrainTally): boolean {
+  const { m } = a;
+  removeFromBin(a, record);
+  m[record + SLAB_FAST_OWNER] = 0;
+  if (isDiscarded(a, record)) tally.objectsDiscarded += wipeSlab(a, record);
+  if (m[record + SLAB_LIVE] !== 0) return false;
+  if (tagState(m[record + SLAB_TAG] as number) === TAG_LARGE) releaseRun(a, record);
+  else recycleSlab(a, record);
+  return true;
+}
+
+/**
+ * Was the era of this own slab discarded? The record says so while the era is still in the ring; once the
+ * ring slot went on to a newer era, the discard is kept in the slab's doom. Full eras are compared:
+ * ring slots repeat.
+ */
+function isDiscarded(a: Attachment, record: number): boolean {
+  const { m } = a;
+  const era = m[record + SLAB_ERA] as number;
+  const rec = a.rec[ringOf(era)] as number;
+  if (recEra(rec) === era) return recState(rec) === EPOCH_DISCARD;
+  return loadSeq(m, record + SLAB_DOOM) === era;
+}
+
+/** Ends every object of an own slab; returns how many there were. */
+function wipeSlab(a: Attachment, record: number): number {
+  const { m } = a;
+  const tag = m[record + SLAB_TAG] as number;
+  const first = firstSlot(a, record);
+  const large = tagState(tag) === TAG_LARGE;
+  const end = first + (large ? 1 : (m[record + SLAB_CARVED] as number));
+  let ended = 0;
+  for (let slot = first; slot < end; slot++) {
+    const word = m[slot] as number;
+    if (!isOccupied(word)) continue;
+    const next = nextFree(word);
+    m[slot] = next;
+    ended++;
+    if (large) continue;
+    if (a.layout.zeroOnFree) zeroObject(a, record, slot);
+    if ((next & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, slot);
+  }
+  m[record + SLAB_LIVE] = 0;
+  if (ended > 0) {
+    count(m, classShard(a, tag) + C_DISCARDED, ended);
+    count(m, epochShard(a, ringOf(m[record + SLAB_ERA] as number)) + E_DISCARDED, ended);
+  }
+  return ended;
+}

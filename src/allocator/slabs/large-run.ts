@@ -1,0 +1,171 @@
+/**
+ * Objects larger than the largest size class: runs of contiguous slabs.
+ *
+ *   head   FREE -> CLAIMED(me) -> LARGE(me)      carries owner, era, length; its slot 0 is the object's slot
+ *   tails  FREE -> TAIL(head)                    carry the head's index and no owner
+ *
+ * The head is claimed first and the tails in ascending order, so of several overlapping claimers the one with
+ * the highest head always gets through. When giving back, the head leaves LARGE before any tail is touched
+ * and becomes FREE last: nobody ever sees a LARGE head with missing tails, and a tail always has somebody
+ * responsible for it.
+ */
+import {
+  C_ALLOCS,
+  C_CACHE_MISS,
+  C_CLAIM_RETRIES,
+  C_NEW_SLAB,
+  C_RECYCLED,
+  C_REUSED,
+} from "../counters/fields.js";
+import { count } from "../counters/record.js";
+import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
+import { type Attachment, loseSeat } from "../memory/attachment.js";
+import {
+  binAt,
+  COMMITTED,
+  LARGE_CLASS,
+  REC_BASE,
+  recordAt,
+  SLAB_BIN,
+  SLAB_CARVED,
+  SLAB_ERA,
+  SLAB_FAST_OWNER,
+  SLAB_HEAD,
+  SLAB_LISTED,
+  SLAB_LIVE,
+  SLAB_OBJECT_SIZE,
+  SLAB_RUN,
+  SLAB_SIZE_SHIFT,
+  SLAB_TAG,
+  SLAB_USED,
+  slabOfRecord,
+} from "../memory/layout.js";
+import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
+import { packTag, packTail, TAG_CLAIMED, TAG_FREE, TAG_LARGE, tagRing } from "../words/slab-tag.js";
+import { SLOT_ALLOC, SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
+import { clearFree, findFreeRun, setFree } from "./free-map.js";
+import { classShard, firstSlot, linkOwn, releasePages, unlinkOwn } from "./slab.js";
+
+export const RUN_NONE = -1;
+export const RUN_CLOSED = -2;
+
+/**
+ * Claims a run of `length` slabs where the free map shows one; returns its head slab, RUN_NONE when no run could
+ * be had, or RUN_CLOSED. On success the object is live: its slot word is the head's first.
+ */
+export function claimRun(a: Attachment, length: number, era: number): number {
+  const { layout } = a;
+  let end = layout.slabCount;
+  while (end >= length) {
+    const head = findFreeRun(a.m, layout, length, end);
+    if (head < 0) return RUN_NONE;
+    const taken = tryRun(a, head, length, era);
+    if (taken === length) return head;
+    if (taken < 0) return RUN_CLOSED;
+    // The slab at head + taken is not ours to have: look below it.
+    end = head + taken;
+  }
+  return RUN_NONE;
+}
+
+/** Claims exactly [head, head + length); returns `length`, or how many were free before the conflict, or -1 when closed. */
+export function tryRun(a: Attachment, head: number, length: number, era: number): number {
+  const { m, layout } = a;
+  const record = recordAt(head);
+  const ring = ringOf(era);
+  const shard = binAt(layout, a.seat, layout.classCount);
+  const claimed = packTag(TAG_CLAIMED, a.seat, LARGE_CLASS, ring);
+  if (!casSeq(m, record + SLAB_TAG, TAG_FREE, claimed)) {
+    count(m, shard + C_CLAIM_RETRIES, 1);
+    return 0;
+  }
+  clearFree(m, layout, head);
+  // Length before tails: a reaper of this claim undoes the tails within it.
+  storeSeq(m, record + SLAB_RUN, length);
+  storeSeq(m, record + SLAB_ERA, era);
+  const slotWord = firstSlot(a, record);
+  const word = m[slotWord] as number;
+  let taken = (word & SLOT_STATE_MASK) === SLOT_FREE ? 1 : 0;
+  const tail = packTail(head);
+  while (taken > 0 && taken < length) {
+    if (!casSeq(m, recordAt(head + taken) + SLAB_TAG, TAG_FREE, tail)) break;
+    clearFree(m, layout, head + taken);
+    taken++;
+  }
+  const closed = taken === length && loadSeq(m, REC_BASE + ring) !== packRec(era, EPOCH_ACTIVE);
+  if (taken < length || closed) {
+    if (taken < length && taken > 0) count(m, shard + C_CLAIM_RETRIES, 1);
+    freeTails(m, a.layout, head, taken);
+    if (!casSeq(m, record + SLAB_TAG, claimed, TAG_FREE)) loseSeat(a);
+    else setFree(m, layout, head);
+    return closed ? -1 : taken;
+  }
+  if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_LARGE, a.seat, LARGE_CLASS, ring))) {
+    loseSeat(a);
+    return -1;
+  }
+  setUpRun(a, record, ring);
+  m[record + SLAB_LIVE] = 1;
+  let fresh = 0;
+  for (let i = 0; i < length; i++) {
+    if (m[recordAt(head + i) + SLAB_USED] === 0) {
+      m[recordAt(head + i) + SLAB_USED] = 1;
+      fresh++;
+    }
+  }
+  // ALLOC after LARGE: a claim undone by a reaper must not leave an object in a FREE slab.
+  m[slotWord] = word + SLOT_ALLOC;
+  count(m, shard + C_ALLOCS, 1);
+  count(m, shard + C_NEW_SLAB, length);
+  count(m, shard + C_CACHE_MISS, fresh);
+  count(m, shard + C_REUSED, length - fresh);
+  addSeq(m, COMMITTED, length);
+  return length;
+}
+
+/** Owner words of a run this thread has taken or adopted. */
+export function setUpRun(a: Attachment, record: number, ring: number): void {
+  const { m } = a;
+  m[record + SLAB_HEAD] = 0;
+  m[record + SLAB_CARVED] = 0;
+  m[record + SLAB_BIN] = 0;
+  m[record + SLAB_LISTED] = 0;
+  m[record + SLAB_FAST_OWNER] = 0;
+  m[record + SLAB_OBJECT_SIZE] = 0;
+  m[record + SLAB_SIZE_SHIFT] = -1;
+  linkOwn(a, record, ring);
+}
+
+/** Gives an own run back; its object's slot word is FREE or RETIRED already. */
+export function releaseRun(a: Attachment, record: number): void {
+  const { m, layout } = a;
+  const tag = m[record + SLAB_TAG] as number;
+  const head = slabOfRecord(record);
+  const length = loadSeq(m, record + SLAB_RUN);
+  unlinkOwn(a, record, tagRing(tag));
+  if (layout.zeroOnFree) {
+    const at = layout.payloadOffset + head * layout.slabSize;
+    a.u8.fill(0, at, at + length * layout.slabSize);
+  }
+  releasePages(a, tag, head, length);
+  const claimed = packTag(TAG_CLAIMED, a.seat, LARGE_CLASS, tagRing(tag));
+  if (!casSeq(m, record + SLAB_TAG, tag, claimed)) {
+    loseSeat(a);
+    return;
+  }
+  const shard = classShard(a, tag);
+  freeTails(m, layout, head, length);
+  if (casSeq(m, record + SLAB_TAG, claimed, TAG_FREE)) setFree(m, layout, head);
+  addSeq(m, COMMITTED, -length);
+  a.exhaustedPhase = Number.NaN;
+  count(m, shard + C_RECYCLED, length);
+}
+
+/** Frees the tails [head + 1, head + length) that still belong to `head`. */
+export function freeTails(m: Int32Array, layout: Attachment["layout"], head: number, length: number): void {
+  const tail = packTail(head);
+  const end = Math.min(head + length, layout.slabCount);
+  for (let slab = head + 1; slab < end; slab++) {
+    if (casSeq(m, recordAt(slab) + SLAB_TAG, tail, TAG_FREE)) setFree(m, layout, slab);
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * The owner's work on its slabs: free list, current slab, taking and giving back.
+ *
+ * Everything in this file except `claimSlab`'s and `recycleSlab`'s tag changes is plain access to words that
+ * only the owner writes. The free list of a slab runs through the link words; slots beyond SLAB_CARVED have not
+ * been linked yet, so that taking a slab does not cost a pass over all its slots.
+ */
+import {
+  BIN_CURRENT,
+  BIN_PARTIAL,
+  C_ACQUIRE_FAILS,
+  C_ACQUIRE_TRIES,
+  C_CACHE_MISS,
+  C_CLAIM_RETRIES,
+  C_MADVISE_BYTES,
+  C_MADVISE_CALLS,
+  C_MADVISE_FAILURES,
+  C_NEW_SLAB,
+  C_RECYCLED,
+  C_REUSED,
+  C_TO_PARTIAL,
+  S_REFILLS,
+} from "../counters/fields.js";
+import { count, countLarge } from "../counters/record.js";
+import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
+import { type Attachment, loseSeat } from "../memory/attachment.js";
+import { isPowerOfTwo } from "../memory/bits.js";
+import {
+  binAt,
+  CLASS_SIZE_BASE,
+  CLASS_SLOTS_BASE,
+  COMMITTED,
+  DUMMY_SLAB,
+  LARGE_CLASS,
+  REC_BASE,
+  recordAt,
+  SEAT_COUNTERS,
+  SEAT_OWN,
+  SLAB_BIN,
+  SLAB_CARVED,
+  SLAB_ERA,
+  SLAB_FAST_OWNER,
+  SLAB_HEAD,
+  SLAB_LISTED,
+  SLAB_LIVE,
+  SLAB_OBJECT_SIZE,
+  SLAB_OWN_NEXT,
+  SLAB_OWN_PREV,
+  SLAB_PARTIAL_NEXT,
+  SLAB_SIZE_SHIFT,
+  SLAB_TAG,
+  SLAB_USED,
+  slabOfRecord,
+} from "../memory/layout.js";
+import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
+import { packTag, TAG_CLAIMED, TAG_FREE, TAG_OWNED, tagClass, tagRing } from "../words/slab-tag.js";
+import { SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
+import { clearFree, setFree } from "./free-map.js";
+
+/** Slots linked at a time: bounds the cost of one slow alloc while keeping refills rare. */
+const CARVE_SLOTS = 32;
+
+/** Word index of a slab's first slot. */
+export function firstSlot(a: Attachment, record: number): number {
+  return a.layout.slotBase + slabOfRecord(record) * 2 ** a.layout.slotsShift;
+}
+
+/** Slots of the slab's class. */
+export function slotCount(a: Attachment, tag: number): number {
+  return a.m[CLASS_SLOTS_BASE + tagClass(tag)] as number;
+}
+
+/** Counter shard of a tag's class in this thread's seat; large runs have their own after the last class. */
+export function classShard(a: Attachment, tag: number): number {
+  const classIndex = tagClass(tag);
+  return binAt(a.layout, a.seat, classIndex === LARGE_CLASS ? a.layout.classCount : classIndex);
+}
+
+/** Links a FREE slot at the head of its slab's list. */
+export function pushSlot(a: Attachment, record: number, slotWord: number): void {
+  a.m[slotWord + a.layout.linkDelta] = a.m[record + SLAB_HEAD] as number;
+  a.m[record + SLAB_HEAD] = slotWord;
+}
+
+/** Takes the head of the slab's list, or 0. */
+export function popSlot(a: Attachment, record: number): number {
+  const { m } = a;
+  const slotWord = m[record + SLAB_HEAD] as number;
+  if (slotWord !== 0) m[record + SLAB_HEAD] = m[slotWord + a.layout.linkDelta] as number;
+  return slotWord;
+}
+
+/** Links the next few untouched slots, in address order; returns whether the list has any now. */
+export function carve(a: Attachment, record: number): boolean {
+  const { m } = a;
+  const total = slotCount(a, m[record + SLAB_TAG] as number);
+  const first = firstSlot(a, record);
+  let carved = m[record + SLAB_CARVED] as number;
+  while (m[record + SLAB_HEAD] === 0 && carved < total) {
+    const end = Math.min(total, carved + CARVE_SLOTS);
+    for (let i = end - 1; i >= carved; i--) {
+      if (((m[first + i] as number) & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, first + i);
+    }
+    carved = end;
+    m[record + SLAB_CARVED] = carved;
+    count(m, a.seatBase + SEAT_COUNTERS + S_REFILLS, 1);
+  }
+  return m[record + SLAB_HEAD] !== 0;
+}
+
+/** True when the slab can hand out a slot, possibly after carving. */
+export function hasRoom(a: Attachment, record: number): boolean {
+  const { m } = a;
+  return (
+    m[record + SLAB_HEAD] !== 0 ||
+    (m[record + SLAB_CARVED] as number) < slotCount(a, m[record + SLAB_TAG] as number)
+  );
+}
+
+/**
+ * A full slab of ours got a free slot: make it current, so that the next alloc takes the slot just freed,
+ * which is still in the cache. The slab that was current waits in the partial list if it has room.
+ */
+export function noteRoom(a: Attachment, record: number): void {
+  const { m } = a;
+  const bin = m[record + SLAB_BIN] as number;
+  if (bin === 0) return;
+  const current = m[bin + BIN_CURRENT] as number;
+  if (current === record || m[record + SLAB_LISTED] === 1) return;
+  count(m, bin + C_TO_PARTIAL, 1);
+  if (current !== DUMMY_SLAB && hasRoom(a, current)) listPartial(a, bin, current);
+  m[bin + BIN_CURRENT] = record;
+}
+
+/** Puts an own slab with room into its bin's partial list. */
+export function listPartial(a: Attachment, bin: number, record: number): void {
+  const { m } = a;
+  m[record + SLAB_PARTIAL_NEXT] = m[bin + BIN_PARTIAL] as number;
+  m[record + SLAB_LISTED] = 1;
+  m[bin + BIN_PARTIAL] = record;
+}
+
+/** Takes the first partial slab of a bin and makes it current; returns its record, or 0. */
+export function nextPartial(a: Attachment, bin: number): number {
+  const { m } = a;
+  const record = m[bin + BIN_PARTIAL] as number;
+  if (record === 0) return 0;
+  m[bin + BIN_PARTIAL] = m[record + SLAB_PARTIAL_NEXT] as number;
+  m[record + SLAB_LISTED] = 0;
+  m[bin + BIN_CURRENT] = record;
+  return record;
+}
+
+/** Forgets current and partial slabs of every class: their epoch is no longer the one we allocate in. */
+export function resetBins(a: Attachment): void {
+  const { m, layout } = a;
+  for (let c = 0; c <= layout.classCount; c++) {
+    const bin = binAt(layout, a.seat, c);
+    for (let r = m[bin + BIN_PARTIAL] as number; r !== 0; r = m[r + SLAB_PARTIAL_NEXT] as number) {
+      m[r + SLAB_LISTED] = 0;
+    }
+    m[bin + BIN_CURRENT] = DUMMY_SLAB;
+    m[bin + BIN_PARTIAL] = 0;
+  }
+}
+
+/** Takes a slab out of its bin (current slab and partial list). */
+export function removeFromBin(a: Attachment, record: number): void {
+  const { m } = a;
+  const bin = m[record + SLAB_BIN] as number;
+  if (bin === 0) return;
+  if (m[bin + BIN_CURRENT] === record) m[bin + BIN_CURRENT] = DUMMY_SLAB;
+  if (m[record + SLAB_LISTED] === 1) {
+    let link = bin + BIN_PARTIAL;
+    while (m[link] !== record) link = (m[link] as number) + SLAB_PARTIAL_NEXT;
+    m[link] = m[record + SLAB_PARTIAL_NEXT] as number;
+    m[record + SLAB_LISTED] = 0;
+  }
+  m[record + SLAB_BIN] = 0;
+}
+
+/** Adds a slab to this seat's own list of its ring slot. */
+export function linkOwn(a: Attachment, record: number, ring: number): void {
+  const { m } = a;
+  const head = a.seatBase + SEAT_OWN + ring;
+  const next = m[head] as number;
+  m[record + SLAB_OWN_NEXT] = next;
+  m[record + SLAB_OWN_PREV] = 0;
+  if (next !== 0) m[next + SLAB_OWN_PREV] = record;
+  m[head] = record;
+}
+
+export function unlinkOwn(a: Attachment, record: number, ring: number): void {
+  const { m } = a;
+  const next = m[record + SLAB_OWN_NEXT] as number;
+  const previous = m[record + SLAB_OWN_PREV] as number;
+  if (previous === 0) m[a.seatBase + SEAT_OWN + ring] = next;
+  else m[previous + SLAB_OWN_NEXT] = next;
+  if (next !== 0) m[next + SLAB_OWN_PREV] = previous;
+}
+
+/** Owner words that depend only on the class and on how this heap frees. */
+export function setUpOwned(a: Attachment, record: number, classIndex: number, active: boolean): void {
+  const { m } = a;
+  const size = m[CLASS_SIZE_BASE + classIndex] as number;
+  m[record + SLAB_OBJECT_SIZE] = size;
+  m[record + SLAB_SIZE_SHIFT] = isPowerOfTwo(size) ? Math.log2(size) : -1;
+  m[record + SLAB_LISTED] = 0;
+  m[record + SLAB_BIN] = active ? binAt(a.layout, a.seat, classIndex) : 0;
+  m[record + SLAB_FAST_OWNER] = active && !a.layout.zeroOnFree ? a.me : 0;
+}
+
+export const CLAIM_LOST = 0;
+export const CLAIM_WON = 1;
+export const CLAIM_CLOSED = 2;
+
+/** Takes a FREE slab for (era, class). On CLAIM_WON the slab is the bin's current one with nothing carved. */
+export function claimSlab(a: Attachment, slab: number, classIndex: number, era: number): number {
+  const { m, layout } = a;
+  const record = recordAt(slab);
+  const ring = ringOf(era);
+  const bin = binAt(layout, a.seat, classIndex);
+  const claimed = packTag(TAG_CLAIMED, a.seat, classIndex, ring);
+  count(m, bin + C_ACQUIRE_TRIES, 1);
+  if (!casSeq(m, record + SLAB_TAG, TAG_FREE, claimed)) {
+    count(m, bin + C_ACQUIRE_FAILS, 1);
+    count(m, bin + C_CLAIM_RETRIES, 1);
+    return CLAIM_LOST;
+  }
+  clearFree(m, layout, slab);
+  // Atomic, because the next step is a load: a closer that scans the tags after CLOSING must find this era,
+  // or we must find CLOSING. A plain store could be seen after the load.
+  storeSeq(m, record + SLAB_ERA, era);
+  if (loadSeq(m, REC_BASE + ring) !== packRec(era, EPOCH_ACTIVE)) {
+    if (!casSeq(m, record + SLAB_TAG, claimed, TAG_FREE)) loseSeat(a);
+    else setFree(m, layout, slab);
+    return CLAIM_CLOSED;
+  }
+  // The words below are the owner's; publishing OWNED before them is harmless, because an adopter rebuilds
+  // all of them from the slot words and never reads them.
+  if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_OWNED, a.seat, classIndex, ring))) {
+    loseSeat(a);
+    return CLAIM_CLOSED;
+  }
+  m[record + SLAB_LIVE] = 0;
+  m[record + SLAB_HEAD] = 0;
+  m[record + SLAB_CARVED] = 0;
+  setUpOwned(a, record, classIndex, true);
+  linkOwn(a, record, ring);
+  m[bin + BIN_CURRENT] = record;
+  count(m, bin + C_NEW_SLAB, 1);
+  addSeq(m, COMMITTED, 1);
+  if (m[record + SLAB_USED] === 0) {
+    m[record + SLAB_USED] = 1;
+    count(m, bin + C_CACHE_MISS, 1);
+  } else {
+    count(m, bin + C_REUSED, 1);
+  }
+  return CLAIM_WON;
+}
+
+/** Gives an own, empty slab (not a large run) back. */
+export function recycleSlab(a: Attachment, record: number): void {
+  const { m, layout } = a;
+  const tag = m[record + SLAB_TAG] as number;
+  removeFromBin(a, record);
+  unlinkOwn(a, record, tagRing(tag));
+  m[record + SLAB_FAST_OWNER] = 0;
+  const slab = slabOfRecord(record);
+  releasePages(a, tag, slab, 1);
+  // The CAS publishes the FREE slot words before the tag; a plain store could overtake them.
+  if (!casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) {
+    loseSeat(a);
+    return;
+  }
+  setFree(m, layout, slab);
+  addSeq(m, COMMITTED, -1);
+  a.exhaustedPhase = Number.NaN;
+  count(m, classShard(a, tag) + C_RECYCLED, 1);
+}
+
+/** Offers slabs that are about to become FREE to the page releaser. The caller still owns them. */
+export function releasePages(a: Attachment, tag: number, slab: number, slabs: number): void {
+  if (a.pageReleaser === undefined) return;
+  const { m, layout } = a;
+  const shard = classShard(a, tag);
+  count(m, shard + C_MADVISE_CALLS, 1);
+  const bytes = a.pageReleaser.release(
+    a.buffer,
+    layout.payloadOffset + slab * layout.slabSize,
+    slabs * layout.slabSize,
+  );
+  if (bytes >= 0) countLarge(m, shard + C_MADVISE_BYTES, bytes);
+  else count(m, shard + C_MADVISE_FAILURES, 1);
+}
+
+/** Overwrites a freed object; called only where the heap was created with zeroOnFree. */
+export function zeroObject(a: Attachment, record: number, slotWord: number): void {
+  const size = a.m[record + SLAB_OBJECT_SIZE] as number;
+  const { layout } = a;
+  const at =
+    layout.payloadOffset +
+    slabOfRecord(record) * layout.slabSize +
+    (slotWord - firstSlot(a, record)) * size;
+  a.u8.fill(0, at, at + size);
+}
+
+/** True when the era of an own slab is not open any more, as far as this thread has synced. */
+export function isDraining(a: Attachment, record: number): boolean {
+  const era = a.m[record + SLAB_ERA] as number;
+  return a.rec[ringOf(era)] !== packRec(era, EPOCH_ACTIVE);
+}
+

@@ -1,0 +1,35 @@
+/**
+ * Seat word: is a thread sitting here, and which one.
+ *
+ *   31          16 15                2 1     0
+ *   | incarnation |  who, 14 bits     | state |      FREE=0 LIVE=1 SUSPECT=2 REAPING=3
+ *
+ * who: while LIVE or SUSPECT the low 14 bits of the runtime's thread id + 1 (or of the ref's token), put there
+ * by the same CAS that takes the seat, so that a thread killed at any later instruction can be attributed;
+ * while REAPING the reaper's seat.
+ *
+ * Written by CAS; by its holder with a store only when giving it back. Incarnation counts up with every attach,
+ * so a late reaper of an earlier holder does nothing.
+ */
+export const SEAT_FREE = 0;
+export const SEAT_LIVE = 1;
+export const SEAT_SUSPECT = 2;
+export const SEAT_REAPING = 3;
+
+export const WHO_MASK = 0x3fff;
+
+export function packSeat(incarnation: number, who: number, state: number): number {
+  return (incarnation << 16) | ((who & WHO_MASK) << 2) | state;
+}
+export function seatState(word: number): number {
+  return word & 3;
+}
+export function seatIncarnation(word: number): number {
+  return word >>> 16;
+}
+export function seatWho(word: number): number {
+  return (word >>> 2) & WHO_MASK;
+}
+export function nextIncarnation(word: number): number {
+  return ((word >>> 16) + 1) & 0xffff;
+}

@@ -1,0 +1,83 @@
+/** What a worker does step by step, and the parts every job is made of. */
+import type { EpochDomain, EpochRef, Handle, SlabHeap } from "../../index.js";
+import type { Control, Tally } from "./control.js";
+import type { Handoff } from "./handoff.js";
+import type { LeakSummary } from "./messages.js";
+import type { CheckedObjects } from "./objects.js";
+import type { WorkloadPlan } from "./plan.js";
+import type { Random } from "./random.js";
+
+/** A pattern of requests or a trace, cut into steps of well under a millisecond or so. */
+export interface Job {
+  /** Does one step; false when all work is done. */
+  step(): boolean;
+  /** Ends what is half done, frees everything but leaks and checks those. */
+  finish(): void;
+  leaked(): LeakSummary;
+}
+
+/** The parts of one worker that jobs share. */
+export class JobContext {
+  readonly plan: WorkloadPlan;
+  readonly heap: SlabHeap;
+  readonly objects: CheckedObjects;
+  readonly handoff: Handoff;
+  readonly random: Random;
+  readonly tally: Tally;
+  readonly #control: Control;
+  #stopping = false;
+
+  constructor(parts: {
+    plan: WorkloadPlan;
+    heap: SlabHeap;
+    objects: CheckedObjects;
+    handoff: Handoff;
+    random: Random;
+    tally: Tally;
+    control: Control;
+  }) {
+    this.plan = parts.plan;
+    this.heap = parts.heap;
+    this.objects = parts.objects;
+    this.handoff = parts.handoff;
+    this.random = parts.random;
+    this.tally = parts.tally;
+    this.#control = parts.control;
+  }
+
+  /** Enters a domain of the current epoch; allocations go to that epoch from now on. */
+  openDomain(label: string): EpochDomain {
+    const domain = this.heap.openDomain({ label, autoClose: false });
+    this.objects.epoch = domain.epoch.id;
+    return domain;
+  }
+
+  /** Counts a request and closes its epoch when the policy says so. */
+  endRequest(epoch: EpochRef): void {
+    this.tally.requests++;
+    if (!this.#control.countRequest(this.plan.epochEvery)) return;
+    const report = this.heap.closeEpoch(epoch);
+    if (report.applied) this.tally.advances++;
+    this.tally.slabs_scanned += report.slabsScanned;
+    this.tally.slabs_recycled += report.slabsRecycled;
+  }
+
+  /** Frees an object of this worker here, or hands it to another worker to free. */
+  letGo(handle: Handle, length: number, sequence: number): void {
+    const { objects } = this;
+    if (!this.#stopping && this.random.chance(this.plan.handoffPercent)) {
+      if (this.handoff.push(handle, length, objects.owner, sequence)) {
+        this.tally.handed_over++;
+        return;
+      }
+      this.tally.handoff_full++;
+    }
+    objects.free(handle, length, objects.owner, sequence);
+  }
+
+  /** From now on everything is freed here: nobody may be left to take it. */
+  stopHandingOver(): void {
+    this.#stopping = true;
+    this.handoff.publish();
+  }
+}

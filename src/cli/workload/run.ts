@@ -1,0 +1,174 @@
+/** One workload from start to end: heap, workers, clock, kills, and the closing checks. */
+import { type HeapCounters, SlabHeap, TemporalSlabError } from "../../index.js";
+import { UsageError } from "../args.js";
+import { ClaimMap } from "./claims.js";
+import { type ClosingRecord, closeDown, foreignSeats } from "./closing.js";
+import { Control, PHASE_DRAIN, PHASE_RUN, PHASE_STOP, type Tally } from "./control.js";
+import { Crew, type CrewRecord } from "./crew.js";
+import { createRings } from "./handoff.js";
+import { mergeLeaks } from "./leaks.js";
+import type { LeakSummary } from "./messages.js";
+import type { WorkloadSetup } from "./plan.js";
+import { Random } from "./random.js";
+
+/** A worker that has not stopped by then is stuck. */
+const STOP_TIMEOUT_MS = 30_000;
+const SAMPLE_MS = 100;
+
+export type EndReason = "duration" | "repeat" | "interrupted" | "worker-error";
+
+/** What a run looks like while it goes on. */
+export interface RunProgress {
+  readonly elapsedSec: number;
+  readonly tally: Tally;
+  readonly counters: HeapCounters;
+  readonly slabSize: number;
+  readonly capacity: number;
+  readonly rssBytes: number;
+  readonly working: number;
+  readonly kills: number;
+}
+
+/** Everything that happened; report.ts turns it into the document. */
+export interface RunRecord {
+  readonly setup: WorkloadSetup;
+  readonly endedBy: EndReason;
+  readonly durationSec: number;
+  readonly tally: Tally;
+  readonly counters: HeapCounters;
+  readonly slabSize: number;
+  readonly capacity: number;
+  readonly rssAtStart: number;
+  readonly peakRss: number;
+  readonly crew: CrewRecord;
+  readonly leaked: LeakSummary;
+  readonly closing: ClosingRecord;
+}
+
+export interface RunHooks {
+  /** Called every `progressMs`. */
+  readonly progress?: (progress: RunProgress) => void;
+  readonly progressMs: number;
+  /** Ends the run early, with its report. */
+  readonly interrupt: AbortSignal;
+}
+
+/** Runs the workload. Throws `UsageError` when the heap refuses the options. */
+export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promise<RunRecord> {
+  const { plan } = setup;
+  const rssAtStart = process.memoryUsage.rss();
+  using heap = createHeap(setup);
+  const control = Control.create(plan.threads);
+  const crew = new Crew(heap, {
+    control: control.shared,
+    claims: ClaimMap.create(heap.buffer.byteLength),
+    rings: createRings(plan.threads),
+    plan,
+    trace: setup.trace && { events: setup.trace.events, slots: setup.trace.slots },
+  });
+  let peakRss = rssAtStart;
+  const sampler = setInterval(() => {
+    peakRss = Math.max(peakRss, process.memoryUsage.rss());
+  }, SAMPLE_MS);
+
+  const ready = await crew.ready();
+  const start = performance.now();
+  control.enter(PHASE_RUN);
+  const endedBy = ready ? await workUntilEnd() : "worker-error";
+  const durationSec = (performance.now() - start) / 1000;
+  control.enter(PHASE_STOP);
+  await crew.stopped(STOP_TIMEOUT_MS);
+  control.enter(PHASE_DRAIN);
+  await crew.ended(STOP_TIMEOUT_MS);
+  clearInterval(sampler);
+  peakRss = Math.max(peakRss, process.memoryUsage.rss());
+
+  const leaked = mergeLeaks(crew.record.leaked);
+  const counters = heap.counters();
+  crew.record.errors.push(...foreignSeats(heap));
+  const closing = closeDown(heap, leaked.live_objects, crew.record.kills > 0 || crew.failed);
+  return {
+    setup,
+    endedBy: crew.failed ? "worker-error" : endedBy,
+    durationSec,
+    tally: control.total(plan.threads),
+    counters,
+    slabSize: heap.slabSize,
+    capacity: heap.capacity,
+    rssAtStart,
+    peakRss,
+    crew: crew.record,
+    leaked,
+    closing,
+  };
+
+  /** Progress and kills go on until the first reason to end. */
+  async function workUntilEnd(): Promise<EndReason> {
+    const cleanups: (() => void)[] = [];
+    const progress = setInterval(() => hooks.progress?.(snapshot()), hooks.progressMs);
+    cleanups.push(() => clearInterval(progress));
+    if (plan.killRate > 0) cleanups.push(killAtRandom(crew, plan.killRate, new Random(plan.seed, 1e6)));
+    const endings: Promise<EndReason>[] = [
+      crew.idle().then(() => (crew.failed ? "worker-error" : "repeat")),
+      new Promise((resolve) => {
+        if (hooks.interrupt.aborted) resolve("interrupted");
+        hooks.interrupt.addEventListener("abort", () => resolve("interrupted"), { once: true });
+      }),
+    ];
+    if (Number.isFinite(plan.durationSec)) {
+      endings.push(
+        new Promise((resolve) => {
+          const timer = setTimeout(() => resolve("duration"), plan.durationSec * 1000);
+          cleanups.push(() => clearTimeout(timer));
+        }),
+      );
+    }
+    const reason = await Promise.race(endings);
+    for (const cleanup of cleanups) cleanup();
+    return reason;
+  }
+
+  function snapshot(): RunProgress {
+    return {
+      elapsedSec: (performance.now() - start) / 1000,
+      tally: control.total(plan.threads),
+      counters: heap.counters(),
+      slabSize: heap.slabSize,
+      capacity: heap.capacity,
+      rssBytes: process.memoryUsage.rss(),
+      working: crew.working,
+      kills: crew.record.kills,
+    };
+  }
+}
+
+function createHeap(setup: WorkloadSetup): SlabHeap {
+  try {
+    return SlabHeap.create(setup.heap);
+  } catch (error) {
+    if (error instanceof TemporalSlabError) throw new UsageError(asFlag(error.message));
+    throw error;
+  }
+}
+
+/** The heap's messages name option, value and range; here its options are flags. */
+function asFlag(message: string): string {
+  const named = message.replace(/^Option "(\w+)"/, (_, name: string) => {
+    return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  });
+  return named.replace(/\.$/, "");
+}
+
+/** Kills at exponentially distributed moments, `perSecond` of them on average. Returns its end. */
+function killAtRandom(crew: Crew, perSecond: number, random: Random): () => void {
+  let timer: NodeJS.Timeout;
+  const next = () => {
+    const pause = -Math.log(1 - random.fraction()) / perSecond;
+    timer = setTimeout(() => {
+      crew.killOne(random);
+      next();
+    }, pause * 1000);
+  };
+  next();
+  return () => clearTimeout(timer);
+}
