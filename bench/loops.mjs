@@ -13,7 +13,7 @@ import * as inputs from "./inputs.mjs";
 const SIZE = inputs.OBJECT_SIZE;
 const BATCH = inputs.BATCH;
 const MANY = inputs.MANY;
-const CHURN_MASK = inputs.CHURN_STEPS - 1;
+const CHURN_STEPS = inputs.CHURN_STEPS;
 
 export function pairNumbers(heap, _store, reps) {
   let sum = 0;
@@ -92,11 +92,14 @@ export function fill(heap, store) {
   for (let i = 0; i < MANY; i++) store[i] = heap.alloc(SIZE);
 }
 
+/** Always through the whole order: a part of it would keep to a part of the objects, and to the cache. */
 export function churn(heap, store, reps, order) {
   for (let r = 0; r < reps; r++) {
-    const i = order[r & CHURN_MASK];
-    heap.free(store[i]);
-    store[i] = heap.alloc(SIZE);
+    for (let step = 0; step < CHURN_STEPS; step++) {
+      const i = order[step];
+      heap.free(store[i]);
+      store[i] = heap.alloc(SIZE);
+    }
   }
   return store[0];
 }

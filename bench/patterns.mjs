@@ -7,7 +7,7 @@
  */
 import { Bench } from "tinybench";
 import { checkHeap, contenders, storeFor } from "./contenders.mjs";
-import { BATCH, churnOrder, loadTrace, MANY, mixedSizes, permutation } from "./inputs.mjs";
+import { BATCH, CHURN_STEPS, churnOrder, loadTrace, MANY, mixedSizes, permutation } from "./inputs.mjs";
 import * as loops from "./loops.mjs";
 
 /** Per row: the loop, pairs (or events) per repetition, objects kept, and what else it needs. */
@@ -20,7 +20,7 @@ const patterns = {
   random1k: { loop: loops.randomOrder, ops: BATCH, live: BATCH, input: () => permutation(BATCH) },
   random100k: { loop: loops.randomOrder, ops: MANY, live: MANY, input: () => permutation(MANY) },
   mixed: { loop: loops.mixed, ops: BATCH, live: BATCH, input: mixedSizes },
-  churn: { loop: loops.churn, ops: 1, live: MANY, input: churnOrder, before: loops.fill },
+  churn: { loop: loops.churn, ops: CHURN_STEPS, live: MANY, input: churnOrder, before: loops.fill },
   field: { loop: loops.pairField, ops: 1, live: 1, wrap: (heap) => ({ heap }) },
   sites: { loop: loops.manySites, ops: 8, live: 8 },
   service: { loop: loops.serviceSites, ops: 8, live: 8, wrap: (heap) => new loops.Service(heap) },
@@ -52,7 +52,7 @@ export async function run(job) {
     second === undefined
       ? (reps) => loop(subject, store, reps, input)
       : (reps) => [loop(subject, store, reps, input), loop(second, store, reps, input)];
-  const reps = calibrate(batch, (contender.garbage ? 50 : 2) / (second ? 2 : 1));
+  const reps = calibrate(batch, contender.garbage ? 50 : 2);
   const opsPerBatch = reps * pattern.ops * (second ? 2 : 1);
 
   const bench = new Bench({
@@ -77,13 +77,18 @@ export async function run(job) {
   return { samples };
 }
 
-/** Repetitions for one batch: doubled from one, so that the loop is also warm by the end. */
+/**
+ * Repetitions that fill one batch: doubled from one, best of three each, so that one interrupted or
+ * not yet compiled try does not pass for a long batch.
+ */
 function calibrate(batch, milliseconds) {
   for (let reps = 1; ; reps *= 2) {
-    batch(reps);
-    const from = performance.now();
-    batch(reps);
-    const took = performance.now() - from;
-    if (took >= milliseconds) return Math.max(1, Math.round((reps * milliseconds) / took));
+    let took = Infinity;
+    for (let attempt = 0; attempt < 3 && took >= milliseconds; attempt++) {
+      const from = performance.now();
+      batch(reps);
+      took = Math.min(took, performance.now() - from);
+    }
+    if (took >= milliseconds) return reps;
   }
 }

@@ -34,7 +34,7 @@ export function compare(results) {
         metric,
         ours,
         theirs,
-        ratio: theirs && ours ? value : undefined,
+        ratio: theirs && ours && !row.noRatio ? value : undefined,
         goal,
         met,
       });

@@ -4,7 +4,7 @@
  * `against`: who runs beside us. `mode`: the pattern of yardstick.c that malloc runs.
  * A row with `loop` is driven by tinybench through patterns.mjs; a row with `script` brings its own
  * clock, because it needs threads, a fresh process or one measurement per operation.
- * `flags(contender)`: for the child's node. `needs: "trace"`: skipped when the trace is not there.
+ * `flags(contender)`: for the child's node. `noRatio`: contenders stand beside us undivided. `needs: "trace"`: skipped when the trace is not there.
  */
 const POOLS = ["malloc", "naive", "unsafe", "u8", "thing"];
 const MANY_LIVE = ["malloc", "naive", "unsafe", "u8"]; // @thi.ng/malloc walks a list per free: hours at 100k live
@@ -143,11 +143,19 @@ export const rows = [
   // Tails: the value in the table is p99.9; the whole line is printed below it.
   {
     id: "tail-warm",
-    title: "alloc p99.9, warm heap",
+    title: "alloc p99.9, warm, churn",
     unit: "ns",
     script: "tail",
     against: ["malloc"],
     mode: "tail-warm",
+  },
+  {
+    id: "tail-burst",
+    title: "alloc p99.9, warm, bursts",
+    unit: "ns",
+    script: "tail",
+    against: ["malloc"],
+    mode: "tail-burst",
   },
   {
     id: "tail-grow",
@@ -170,6 +178,7 @@ export const rows = [
   { id: "start", title: "create a 4 GiB heap", unit: "ms", script: "process", against: [] },
   {
     id: "garbage",
+    noRatio: true, // zero by zero says nothing
     title: "JS heap per pair",
     unit: "B/pair",
     script: "process",

@@ -33,6 +33,7 @@ static void lifo(void **a) {
 	for (int i = 0; i < BATCH; i++) a[i] = get(SIZE);
 	for (int i = BATCH - 1; i >= 0; i--) free(a[i]);
 }
+static void churn_order(void) { state = 24635; for (int i = 0; i < STEPS; i++) order[i] = next_random() % MANY; }
 static void random_free(int n) { for (int i = 0; i < n; i++) kept[0][i] = get(SIZE); for (int i = 0; i < n; i++) free(kept[0][order[i]]); }
 
 /* Two threads on their own: how much more than one do they get done? */
@@ -75,7 +76,8 @@ static void consume(void) {
 }
 
 /* Every allocation timed by itself, into a histogram of 1 ns steps; prints p50 p99 p99.9 p99.99 max of the
- * timer alone and of malloc. warm: 100k at a time, freed in random order; grow: 10 million, none freed. */
+ * timer alone and of malloc. burst: 100k at a time, freed in random order; grow: 10 million, none freed;
+ * churn: 100k live, each alloc after a free of a random one. */
 static uint32_t *histogram; static double longest;
 static void record(double ns) { histogram[ns < SPAN ? (int)ns : SPAN - 1]++; if (ns > longest) longest = ns; }
 static void quantiles(void) {
@@ -84,10 +86,18 @@ static void quantiles(void) {
 	for (int i = 0; i < SPAN && k < 4; i++) for (seen += histogram[i]; k < 4 && seen >= q[k] * total; k++) printf("%d\n", i);
 	printf("%.0f\n", longest); memset(histogram, 0, SPAN * 4); longest = 0;
 }
-static void tail(int warm, int touch) {
+static void tail(int warm, int touch, int churn) {
 	void **a = calloc(TAIL, sizeof *a); histogram = calloc(SPAN, 4); memset(a, 1, TAIL * sizeof *a);
 	for (int i = 0; i < 1000000; i++) { double t = now(); record(now() - t); }
 	quantiles();
+	if (churn) {
+		for (int i = 0; i < MANY; i++) a[i] = get(SIZE);
+		for (long i = -2 * STEPS; i < TAIL; i++) {
+			int k = order[i & (STEPS - 1)]; free(a[k]);
+			double t = now(); a[k] = get(SIZE); t = now() - t; if (i >= 0) record(t);
+		}
+		quantiles(); return;
+	}
 	shuffle(MANY);
 	for (int r = warm ? -3 : 0; r < TAIL / MANY; r++) {
 		void **b = warm ? a : a + r * MANY;
@@ -116,7 +126,7 @@ int main(int argc, char **argv) {
 		SAMPLE(8 * 20000, for (int r = 0; r < 20000; r++) for (int k = 0; k < 8; k += 4) { for (int i = k; i < k + 4; i++) kept[0][i] = get(s[i]); for (int i = k; i < k + 4; i++) free(kept[0][i]); });
 	}
 	MODE("churn") {
-		state = 24635; for (int i = 0; i < STEPS; i++) order[i] = next_random() % MANY;
+		churn_order();
 		for (int i = 0; i < MANY; i++) kept[0][i] = get(SIZE);
 		SAMPLE(STEPS, for (int r = 0; r < STEPS; r++) { int i = order[r]; free(kept[0][i]); kept[0][i] = get(SIZE); });
 	}
@@ -130,8 +140,9 @@ int main(int argc, char **argv) {
 	MODE("threads") for (int r = 0; r < 4; r++) { spawn(0, 0); double one = rate[0]; spawn(1, 1); one = (one + rate[1]) / 2; spawn(0, 1); printf("%.3f\n", (rate[0] + rate[1]) / one); }
 	MODE("ring32") { every = 32; consume(); }
 	MODE("ring1") { every = 1; consume(); }
-	MODE("tail-warm") tail(1, 0);
-	MODE("tail-grow") tail(0, 0);
-	MODE("tail-touch") tail(0, 1);
+	MODE("tail-warm") { churn_order(); tail(0, 0, 1); }
+	MODE("tail-burst") tail(1, 0, 0);
+	MODE("tail-grow") tail(0, 0, 0);
+	MODE("tail-touch") tail(0, 1, 0);
 	return argc < 3;
 }

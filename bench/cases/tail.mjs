@@ -7,7 +7,7 @@
  * taken off correctly. The timer alone is measured the same way and printed beside the result.
  */
 import { checkHeap } from "../contenders.mjs";
-import { MANY, OBJECT_SIZE, permutation } from "../inputs.mjs";
+import { CHURN_STEPS, churnOrder, MANY, OBJECT_SIZE, permutation } from "../inputs.mjs";
 import { SlabHeap } from "../lib.mjs";
 import { tailResult } from "../stats.mjs";
 
@@ -70,13 +70,26 @@ function timeAllocsAndTouch(heap, store, at, n, histogram) {
   }
 }
 
+/** The free before each alloc is outside the clock. */
+function timeChurn(heap, store, order, n, histogram) {
+  for (let i = 0; i < n; i++) {
+    const slot = order[i];
+    heap.free(store[slot]);
+    const from = performance.now();
+    const handle = heap.alloc(SIZE);
+    const to = performance.now();
+    store[slot] = handle;
+    histogram.record((to - from) * 1e6);
+  }
+}
+
 function freeAll(heap, store, order, n) {
   for (let i = 0; i < n; i++) heap.free(store[order[i]]);
 }
 
 export function run(job) {
   const operations = job.quick ? 2_000_000 : 10_000_000;
-  const growing = job.row !== "tail-warm";
+  const growing = job.row === "tail-grow" || job.row === "tail-touch";
   const timed = job.row === "tail-touch" ? timeAllocsAndTouch : timeAllocs;
   const capacity = growing ? operations * OBJECT_SIZE * 1.1 : 256 * 2 ** 20;
   const heap = SlabHeap.create({
@@ -92,23 +105,29 @@ export function run(job) {
   timer.total = timer.longest = 0;
   timeNothing(1_000_000, timer);
 
-  // Compiled code on both sides of the slow path, without growing the heap by more than 1%.
-  const warmUp = growing ? operations / 200 : MANY;
-  const scratch = new Histogram();
-  for (let round = 0; round < (growing ? 20 : 5); round++) {
-    timed(heap, store, 0, warmUp, scratch);
-    for (let i = 0; i < warmUp; i++) heap.free(store[i]);
-  }
-
   const histogram = new Histogram();
-  if (growing) timed(heap, store, 0, operations, histogram);
-  // 100k at a time, freed in random order: one alloc in 512 needs another slab, so p99.9 holds the slow path.
-  else
-    for (let done = 0; done < operations; done += MANY) {
-      timed(heap, store, 0, MANY, histogram);
+  const warmUp = new Histogram(); // thrown away
+  if (growing) {
+    // Compiled code on both sides of the slow path, without growing the heap by more than half a percent.
+    const few = operations / 200;
+    for (let round = 0; round < 20; round++) {
+      timed(heap, store, 0, few, warmUp);
+      for (let i = 0; i < few; i++) heap.free(store[i]);
+    }
+    timed(heap, store, 0, operations, histogram);
+  } else if (job.row === "tail-burst") {
+    // 100k at a time, freed in random order: one alloc in 512 needs another slab, so p99.9 is the slow path.
+    for (let done = -5 * MANY; done < operations; done += MANY) {
+      timed(heap, store, 0, MANY, done < 0 ? warmUp : histogram);
       freeAll(heap, store, order, MANY);
     }
-  if (growing && store.includes(0)) throw new Error("the growing heap ran out of memory");
+  } else {
+    const steps = churnOrder();
+    for (let i = 0; i < MANY; i++) store[i] = heap.alloc(SIZE);
+    for (let done = -2 * CHURN_STEPS; done < operations; done += CHURN_STEPS)
+      timeChurn(heap, store, steps, CHURN_STEPS, done < 0 ? warmUp : histogram);
+  }
+  if (store.includes(0)) throw new Error("an allocation failed during the run");
   checkHeap(heap);
   return tailResult(timer.quantiles(), histogram.quantiles());
 }

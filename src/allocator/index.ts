@@ -24,7 +24,7 @@ export {
   MAX_CAPACITY,
   MAX_WORKERS_LIMIT,
 } from "./memory/config.js";
-export { LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "./memory/layout.js";
+export { LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "./memory/offsets.js";
 export type {
   AllocFailure,
   AttachOptions,

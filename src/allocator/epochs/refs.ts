@@ -13,14 +13,8 @@
  */
 import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
-import {
-  REC_BASE,
-  REFS_BASE,
-  RETAINS_BASE,
-  SEAT_DEPTH,
-  SEAT_SREF,
-  seatAt,
-} from "../memory/layout.js";
+import { seatAt } from "../memory/layout.js";
+import { REC_BASE, REFS_BASE, RETAINS_BASE, SEAT_DEPTH, SEAT_SREF } from "../memory/offsets.js";
 import {
   bumpEntries,
   compareEraTag,
@@ -29,9 +23,9 @@ import {
   packRec,
   packRefs,
   packRetains,
-  recEra,
   REFS_AUTO,
   REFS_CLOSED,
+  recEra,
   refsEntries,
   retainsCount,
   ringOf,
@@ -142,7 +136,8 @@ function memberLevels(m: Int32Array, layout: Attachment["layout"], ring: number,
   let levels = 0;
   for (let seat = 1; seat <= layout.maxWorkers; seat++) {
     const base = seatAt(layout, seat);
-    if (loadSeq(m, base + SEAT_SREF + ring) === era) levels += Math.max(1, loadSeq(m, base + SEAT_DEPTH + ring));
+    if (loadSeq(m, base + SEAT_SREF + ring) === era)
+      levels += Math.max(1, loadSeq(m, base + SEAT_DEPTH + ring));
   }
   return levels;
 }

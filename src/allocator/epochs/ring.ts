@@ -11,6 +11,7 @@ import { count } from "../counters/record.js";
 import { EpochClosedError } from "../errors.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
+import { recordAt } from "../memory/layout.js";
 import {
   DOOMS,
   EP_OPEN_ERA,
@@ -23,13 +24,12 @@ import {
   MAX_ERA,
   PHASE,
   REC_BASE,
-  recordAt,
   RING_SIZE,
   SEAT_COUNTERS,
   SLAB_DOOM,
   SLAB_ERA,
   SLAB_TAG,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import {
   EPOCH_ACTIVE,
   EPOCH_CLOSING,
@@ -52,7 +52,12 @@ export function initRing(m: Int32Array): void {
 }
 
 /** Brings every record up to era `newest`; fills `seen` with what each record then held. */
-export function normalise(m: Int32Array, layout: Attachment["layout"], newest: number, seen?: Int32Array): void {
+export function normalise(
+  m: Int32Array,
+  layout: Attachment["layout"],
+  newest: number,
+  seen?: Int32Array,
+): void {
   for (let ring = 0; ring < RING_SIZE; ring++) {
     const era = newest - ((newest - ring) & (RING_SIZE - 1));
     for (;;) {

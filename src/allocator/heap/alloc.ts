@@ -29,19 +29,21 @@ import {
   FAILURE_NONE,
   FAILURE_OUT_OF_MEMORY,
 } from "../memory/attachment.js";
+import { recordAt } from "../memory/layout.js";
 import {
+  CLASS_MAP_BASE,
   DUMMY_SLAB,
+  FAST_SIZE_LIMIT,
   PHASE,
   PRESSURE,
   REC_BASE,
-  recordAt,
   RING_SIZE,
   SEAT_COUNTERS,
   SEAT_EPOCH,
   SEAT_ERA,
   SLAB_LIVE,
   SLAB_TAG,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { giveBackEmpty, poll, sync } from "../seats/sync.js";
 import { adoptSlab, isAdoptable } from "../slabs/adopt.js";
@@ -73,10 +75,7 @@ export function allocSlow(a: Attachment, size: unknown, epoch: unknown): number 
   if (a.detached) return 0;
   const { m, layout } = a;
   const large = bytes > layout.maxSmallSize;
-  const classOffset = large
-    ? layout.classCount * CLASS_SHARD_WORDS
-    : (m[layout.classMapBase + ((bytes + 7) >> 3)] as number);
-  const bin = a.binBase + classOffset;
+  const bin = a.binBase + binOffset(a, bytes);
 
   for (let chase = 0; chase < MAX_ERA_CHASES && !a.detached; chase++) {
     const era = m[a.seatBase + SEAT_ERA] as number;
@@ -95,6 +94,15 @@ export function allocSlow(a: Attachment, size: unknown, epoch: unknown): number 
     sync(a, false);
   }
   return a.detached ? 0 : fail(a, bin, FAILURE_EPOCH_CLOSED);
+}
+
+/** Offset of the bin that serves `bytes`; the class map covers the fast path's sizes only. */
+function binOffset(a: Attachment, bytes: number): number {
+  const { m, layout } = a;
+  if (bytes <= FAST_SIZE_LIMIT) return m[CLASS_MAP_BASE + ((bytes + 7) >> 3)] as number;
+  let classIndex = layout.classCount;
+  while (classIndex > 0 && (layout.sizeClasses[classIndex - 1] as number) >= bytes) classIndex--;
+  return classIndex * CLASS_SHARD_WORDS;
 }
 
 function fail(a: Attachment, bin: number, why: 1 | 2): number {
@@ -122,7 +130,7 @@ function allocSmall(a: Attachment, bin: number, era: number): number {
   if (loadSeq(m, REC_BASE + ringOf(era)) !== packRec(era, EPOCH_ACTIVE)) return -CLOSED;
   const classIndex = (bin - a.binBase) / CLASS_SHARD_WORDS;
   let found = takeAvailable(a, bin, classIndex, era);
-  if (found === FOUND && collected > 0) count(m, bin + C_COLLECTED, 1);
+  if (collected > 0 && found === FOUND) count(m, bin + C_COLLECTED, 1);
   if (found === NONE) found = searchHarder(a, () => takeAvailable(a, bin, classIndex, era));
   if (found !== FOUND) return -found;
   count(m, bin + C_SLOW, 1);
@@ -223,7 +231,9 @@ function confirmTags(a: Attachment): void {
 export function checkSize(a: Attachment, size: unknown): number {
   const limit = a.layout.capacityBytes;
   if (typeof size !== "number") {
-    throw new InvalidTypeError(`alloc: size must be a number of bytes from 1 to ${limit}; got ${describe(size)}.`);
+    throw new InvalidTypeError(
+      `alloc: size must be a number of bytes from 1 to ${limit}; got ${describe(size)}.`,
+    );
   }
   if (!Number.isInteger(size) || size < 1 || size > limit) {
     throw new InvalidValueError(

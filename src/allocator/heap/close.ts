@@ -25,7 +25,7 @@ import {
   MAX_ERA,
   REC_BASE,
   RING_SIZE,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { poll, sync } from "../seats/sync.js";
 import { type DrainTally, epochShard, newTally } from "../slabs/drain.js";

@@ -14,58 +14,36 @@
  *   - slow paths out of line, called as `+slow()`: a tagged return value would box the handle
  *   - PHASE is compared with the value this seat last honoured, on alloc and on free; nothing else is polled
  *   - plain accesses only: every word written here is written by this thread alone
+ *   - offsets as literals with their name behind them: V8 stops inlining at 460 bytecodes per function and 920
+ *     per caller, and a captured constant costs twice the bytecodes of a literal. A test compares each literal
+ *     with the constant it names.
  */
-import { BIN_CURRENT as BIN_CURRENT_WORD, C_ALLOCS as ALLOCS_CELL } from "../counters/fields.js";
 import { carry } from "../counters/record.js";
 import type { Attachment } from "../memory/attachment.js";
-import {
-  PHASE as PHASE_WORD,
-  SEAT_EPOCH,
-  SEAT_PHASE,
-  SLAB_BASE as RECORDS,
-  SLAB_FAST_OWNER,
-  SLAB_HEAD,
-  SLAB_LIVE,
-  SLAB_OBJECT_SIZE,
-  SLAB_SIZE_SHIFT,
-} from "../memory/layout.js";
+import { SEAT_EPOCH, SEAT_PHASE } from "../memory/offsets.js";
+import { noteRoom } from "../slabs/slab.js";
 import type { EpochId, Handle } from "../types.js";
 import { packHandle } from "../words/handle.js";
-import { FAST_FREE_MASK } from "../words/slot-word.js";
-import { noteRoom } from "../slabs/slab.js";
 import { allocSlow } from "./alloc.js";
 import { freeOffsetSlow, freeSlow, objectOffset } from "./free.js";
-
-// Module constants of this file fold into the code; imported bindings would be loaded each time.
-const PHASE = PHASE_WORD;
-const BASE = RECORDS;
-const HEAD = SLAB_HEAD;
-const LIVE = SLAB_LIVE;
-const OWNER = SLAB_FAST_OWNER;
-const SIZE = SLAB_OBJECT_SIZE;
-const SIZE_SHIFT = SLAB_SIZE_SHIFT;
-const CURRENT = BIN_CURRENT_WORD;
-const ALLOCS = ALLOCS_CELL;
-const FREE_MASK = FAST_FREE_MASK;
-const UNIT = -16777216; // NEGATIVE_UNIT of words/handle.ts; a literal, so that it is a constant double
 
 /** The two allocating and the two freeing operations, with the constants in fields. */
 export class FastHeap {
   /** @internal */ readonly _a: Attachment;
   private readonly _m: Int32Array;
   private readonly _phase: number;
-  private readonly _map: number;
   private readonly _bins: number;
-  private readonly _maxSmall: number;
   private readonly _slots: number;
+  /** Link word = slot word + this; a power of two, so minus one it masks the slot bits. */
   private readonly _links: number;
-  private readonly _slotMask: number;
   private readonly _slotsShift: number;
   private readonly _me: number;
   private readonly _bias: number;
   private readonly _payload: number;
   private readonly _capacity: number;
   private readonly _slabShift: number;
+  private readonly _inSlabMask: number;
+  private readonly _positionMask: number;
 
   /** @internal */
   constructor(a: Attachment) {
@@ -73,18 +51,17 @@ export class FastHeap {
     this._a = a;
     this._m = a.m;
     this._phase = a.seatBase + SEAT_PHASE;
-    this._map = layout.classMapBase;
     this._bins = a.binBase;
-    this._maxSmall = layout.maxSmallSize;
     this._slots = layout.slotBase;
     this._links = layout.linkDelta;
-    this._slotMask = layout.slotMask;
     this._slotsShift = layout.slotsShift;
     this._me = a.me;
     this._bias = a.handleBias;
     this._payload = layout.payloadOffset;
     this._capacity = layout.capacityBytes;
     this._slabShift = layout.slabSizeShift;
+    this._inSlabMask = layout.slabSize - 1;
+    this._positionMask = 2 ** layout.slotsShift - 1;
   }
 
   /**
@@ -97,25 +74,25 @@ export class FastHeap {
   alloc(size: number, epoch?: EpochId): Handle {
     const m = this._m;
     if (
-      m[PHASE] !== m[this._phase] ||
+      m[64 /* PHASE */] !== m[this._phase] ||
       (size | 0) !== size ||
-      (size - 1) >>> 0 >= this._maxSmall ||
+      (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||
       (epoch !== undefined && epoch !== m[this._phase + (SEAT_EPOCH - SEAT_PHASE)])
     ) {
       return +this.allocOut(size, epoch) as Handle;
     }
-    const bin = this._bins + (m[this._map + ((size + 7) >> 3)] as number);
-    const record = m[bin + CURRENT] as number;
-    const slot = m[record + HEAD] as number;
+    const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+    const record = m[bin /* BIN_CURRENT */] as number;
+    const slot = m[record + 5 /* SLAB_HEAD */] as number;
     if (slot === 0) return +this.allocOut(size, epoch) as Handle;
     const word = m[slot] as number;
-    m[record + HEAD] = m[slot + this._links] as number;
+    m[record + 5 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = word + 1;
-    m[record + LIVE] = (m[record + LIVE] as number) + 1;
-    const allocs = ((m[bin + ALLOCS] as number) + 1) | 0;
-    m[bin + ALLOCS] = allocs;
-    if (allocs === 0) carry(m, bin + ALLOCS, 0);
-    return (slot - this._slots - (word + 1 + this._bias) * UNIT) as Handle;
+    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+    const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
+    m[bin + 4 /* C_ALLOCS */] = allocs;
+    if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+    return (slot - this._slots - (word + 1 + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
   }
 
   /**
@@ -124,23 +101,23 @@ export class FastHeap {
    */
   free(handle: Handle): boolean {
     const m = this._m;
-    const slot = handle & this._slotMask;
+    const slot = handle & (this._links - 1);
     const at = this._slots + slot;
     const word = m[at] as number;
-    const record = BASE + ((slot >> this._slotsShift) << 4);
+    const record = 6176 /* SLAB_BASE */ + ((slot >> this._slotsShift) << 4);
     if (
-      (word & FREE_MASK) !== 1 ||
-      slot - (word + this._bias) * UNIT !== handle ||
-      m[record + OWNER] !== this._me ||
-      m[PHASE] !== m[this._phase]
+      (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
+      slot - (word + this._bias) * -16777216 /* NEGATIVE_UNIT */ !== handle ||
+      m[record + 6 /* SLAB_FAST_OWNER */] !== this._me ||
+      m[64 /* PHASE */] !== m[this._phase]
     ) {
       return freeSlow(this._a, handle);
     }
-    const head = m[record + HEAD] as number;
+    const head = m[record + 5 /* SLAB_HEAD */] as number;
     m[at] = word + 3;
     m[at + this._links] = head;
-    m[record + HEAD] = at;
-    m[record + LIVE] = (m[record + LIVE] as number) - 1;
+    m[record + 5 /* SLAB_HEAD */] = at;
+    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
@@ -151,24 +128,28 @@ export class FastHeap {
    */
   allocOffset(size: number): number {
     const m = this._m;
-    if (m[PHASE] !== m[this._phase] || (size | 0) !== size || (size - 1) >>> 0 >= this._maxSmall) {
+    if (
+      m[64 /* PHASE */] !== m[this._phase] ||
+      (size | 0) !== size ||
+      (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */
+    ) {
       return this.allocOffsetOut(size);
     }
-    const bin = this._bins + (m[this._map + ((size + 7) >> 3)] as number);
-    const record = m[bin + CURRENT] as number;
-    const slot = m[record + HEAD] as number;
+    const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+    const record = m[bin /* BIN_CURRENT */] as number;
+    const slot = m[record + 5 /* SLAB_HEAD */] as number;
     if (slot === 0) return this.allocOffsetOut(size);
-    m[record + HEAD] = m[slot + this._links] as number;
+    m[record + 5 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = (m[slot] as number) + 1;
-    m[record + LIVE] = (m[record + LIVE] as number) + 1;
-    const allocs = ((m[bin + ALLOCS] as number) + 1) | 0;
-    m[bin + ALLOCS] = allocs;
-    if (allocs === 0) carry(m, bin + ALLOCS, 0);
-    const slab = (record - BASE) >> 4;
+    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+    const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
+    m[bin + 4 /* C_ALLOCS */] = allocs;
+    if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+    const index = slot - this._slots;
     return (
       this._payload +
-      slab * 2 ** this._slabShift +
-      (slot - this._slots - (slab << this._slotsShift)) * (m[record + SIZE] as number)
+      (((index >> this._slotsShift) << this._slabShift) >>> 0) +
+      Math.imul(index & this._positionMask, m[record + 11 /* SLAB_OBJECT_SIZE */] as number)
     );
   }
 
@@ -180,29 +161,29 @@ export class FastHeap {
   freeOffset(offset: number): boolean {
     const m = this._m;
     const at = offset - this._payload;
-    if ((at | 0) !== at || at < 0 || at >= this._capacity) return freeOffsetSlow(this._a, offset);
+    if ((at | 0) !== at || at >>> 0 >= this._capacity) return freeOffsetSlow(this._a, offset);
     const slab = at >> this._slabShift;
-    const inSlab = at & ((1 << this._slabShift) - 1);
-    const record = BASE + (slab << 4);
-    const shift = m[record + SIZE_SHIFT] as number;
-    const size = m[record + SIZE] as number;
+    const inSlab = at & this._inSlabMask;
+    const record = 6176 /* SLAB_BASE */ + (slab << 4);
+    const shift = m[record + 14 /* SLAB_SIZE_SHIFT */] as number;
+    const size = m[record + 11 /* SLAB_OBJECT_SIZE */] as number;
     const position = shift >= 0 ? inSlab >> shift : (inSlab / size) | 0;
     const slot = this._slots + (slab << this._slotsShift) + position;
     const word = m[slot] as number;
     if (
-      m[record + OWNER] !== this._me ||
-      position >> this._slotsShift !== 0 ||
-      position * size !== inSlab ||
-      (word & FREE_MASK) !== 1 ||
-      m[PHASE] !== m[this._phase]
+      m[record + 6 /* SLAB_FAST_OWNER */] !== this._me ||
+      position > this._positionMask ||
+      Math.imul(position, size) !== inSlab ||
+      (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
+      m[64 /* PHASE */] !== m[this._phase]
     ) {
       return freeOffsetSlow(this._a, offset);
     }
-    const head = m[record + HEAD] as number;
+    const head = m[record + 5 /* SLAB_HEAD */] as number;
     m[slot] = word + 3;
     m[slot + this._links] = head;
-    m[record + HEAD] = slot;
-    m[record + LIVE] = (m[record + LIVE] as number) - 1;
+    m[record + 5 /* SLAB_HEAD */] = slot;
+    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
@@ -239,12 +220,10 @@ export interface FastOperations {
 
 /** The same operations with every constant captured. Call once per thread: see the head of this file. */
 export function specialise(a: Attachment): FastOperations {
-  const { m, layout } = a;
+  const { m: words, layout } = a;
   const phase = a.seatBase + SEAT_PHASE;
   const epochWord = a.seatBase + SEAT_EPOCH;
-  const map = layout.classMapBase;
   const bins = a.binBase;
-  const maxSmall = layout.maxSmallSize;
   const slots = layout.slotBase;
   const links = layout.linkDelta;
   const slotMask = layout.slotMask;
@@ -254,98 +233,110 @@ export function specialise(a: Attachment): FastOperations {
   const payload = layout.payloadOffset;
   const capacity = layout.capacityBytes;
   const slabShift = layout.slabSizeShift;
-  const slabSize = layout.slabSize;
-  const inSlabMask = slabSize - 1;
+  const inSlabMask = layout.slabSize - 1;
+  const positionMask = 2 ** slotsShift - 1;
 
   return {
     alloc(size: number, epoch?: EpochId): Handle {
+      const m = words;
       if (
-        m[PHASE] !== m[phase] ||
+        m[64 /* PHASE */] !== m[phase] ||
         (size | 0) !== size ||
-        (size - 1) >>> 0 >= maxSmall ||
+        (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||
         (epoch !== undefined && epoch !== m[epochWord])
       ) {
         return +allocHandleSlow(a, size, epoch) as Handle;
       }
-      const bin = bins + (m[map + ((size + 7) >> 3)] as number);
-      const record = m[bin + CURRENT] as number;
-      const slot = m[record + HEAD] as number;
+      const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+      const record = m[bin /* BIN_CURRENT */] as number;
+      const slot = m[record + 5 /* SLAB_HEAD */] as number;
       if (slot === 0) return +allocHandleSlow(a, size, epoch) as Handle;
       const word = m[slot] as number;
-      m[record + HEAD] = m[slot + links] as number;
+      m[record + 5 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = word + 1;
-      m[record + LIVE] = (m[record + LIVE] as number) + 1;
-      const allocs = ((m[bin + ALLOCS] as number) + 1) | 0;
-      m[bin + ALLOCS] = allocs;
-      if (allocs === 0) carry(m, bin + ALLOCS, 0);
-      return (slot - slots - (word + 1 + bias) * UNIT) as Handle;
+      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+      const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
+      m[bin + 4 /* C_ALLOCS */] = allocs;
+      if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+      return (slot - slots - (word + 1 + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
     },
 
     free(handle: Handle): boolean {
+      const m = words;
       const slot = handle & slotMask;
       const at = slots + slot;
       const word = m[at] as number;
-      const record = BASE + ((slot >> slotsShift) << 4);
+      const record = 6176 /* SLAB_BASE */ + ((slot >> slotsShift) << 4);
       if (
-        (word & FREE_MASK) !== 1 ||
-        slot - (word + bias) * UNIT !== handle ||
-        m[record + OWNER] !== me ||
-        m[PHASE] !== m[phase]
+        (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
+        slot - (word + bias) * -16777216 /* NEGATIVE_UNIT */ !== handle ||
+        m[record + 6 /* SLAB_FAST_OWNER */] !== me ||
+        m[64 /* PHASE */] !== m[phase]
       ) {
         return freeSlow(a, handle);
       }
-      const head = m[record + HEAD] as number;
+      const head = m[record + 5 /* SLAB_HEAD */] as number;
       m[at] = word + 3;
       m[at + links] = head;
-      m[record + HEAD] = at;
-      m[record + LIVE] = (m[record + LIVE] as number) - 1;
+      m[record + 5 /* SLAB_HEAD */] = at;
+      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
       if (head === 0) noteRoom(a, record);
       return true;
     },
 
     allocOffset(size: number): number {
-      if (m[PHASE] !== m[phase] || (size | 0) !== size || (size - 1) >>> 0 >= maxSmall) {
+      const m = words;
+      if (
+        m[64 /* PHASE */] !== m[phase] ||
+        (size | 0) !== size ||
+        (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */
+      ) {
         return +allocOffsetSlow(a, size);
       }
-      const bin = bins + (m[map + ((size + 7) >> 3)] as number);
-      const record = m[bin + CURRENT] as number;
-      const slot = m[record + HEAD] as number;
+      const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+      const record = m[bin /* BIN_CURRENT */] as number;
+      const slot = m[record + 5 /* SLAB_HEAD */] as number;
       if (slot === 0) return +allocOffsetSlow(a, size);
-      m[record + HEAD] = m[slot + links] as number;
+      m[record + 5 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = (m[slot] as number) + 1;
-      m[record + LIVE] = (m[record + LIVE] as number) + 1;
-      const allocs = ((m[bin + ALLOCS] as number) + 1) | 0;
-      m[bin + ALLOCS] = allocs;
-      if (allocs === 0) carry(m, bin + ALLOCS, 0);
-      const slab = (record - BASE) >> 4;
-      return payload + slab * slabSize + (slot - slots - (slab << slotsShift)) * (m[record + SIZE] as number);
+      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+      const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
+      m[bin + 4 /* C_ALLOCS */] = allocs;
+      if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+      const index = slot - slots;
+      return (
+        payload +
+        (((index >> slotsShift) << slabShift) >>> 0) +
+        Math.imul(index & positionMask, m[record + 11 /* SLAB_OBJECT_SIZE */] as number)
+      );
     },
 
     freeOffset(offset: number): boolean {
+      const m = words;
       const at = offset - payload;
-      if ((at | 0) !== at || at < 0 || at >= capacity) return freeOffsetSlow(a, offset);
+      if ((at | 0) !== at || at >>> 0 >= capacity) return freeOffsetSlow(a, offset);
       const slab = at >> slabShift;
       const inSlab = at & inSlabMask;
-      const record = BASE + (slab << 4);
-      const shift = m[record + SIZE_SHIFT] as number;
-      const size = m[record + SIZE] as number;
+      const record = 6176 /* SLAB_BASE */ + (slab << 4);
+      const shift = m[record + 14 /* SLAB_SIZE_SHIFT */] as number;
+      const size = m[record + 11 /* SLAB_OBJECT_SIZE */] as number;
       const position = shift >= 0 ? inSlab >> shift : (inSlab / size) | 0;
       const slot = slots + (slab << slotsShift) + position;
       const word = m[slot] as number;
       if (
-        m[record + OWNER] !== me ||
-        position >> slotsShift !== 0 ||
-        position * size !== inSlab ||
-        (word & FREE_MASK) !== 1 ||
-        m[PHASE] !== m[phase]
+        m[record + 6 /* SLAB_FAST_OWNER */] !== me ||
+        position > positionMask ||
+        Math.imul(position, size) !== inSlab ||
+        (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
+        m[64 /* PHASE */] !== m[phase]
       ) {
         return freeOffsetSlow(a, offset);
       }
-      const head = m[record + HEAD] as number;
+      const head = m[record + 5 /* SLAB_HEAD */] as number;
       m[slot] = word + 3;
       m[slot + links] = head;
-      m[record + HEAD] = slot;
-      m[record + LIVE] = (m[record + LIVE] as number) - 1;
+      m[record + 5 /* SLAB_HEAD */] = slot;
+      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
       if (head === 0) noteRoom(a, record);
       return true;
     },

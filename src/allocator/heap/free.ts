@@ -1,10 +1,11 @@
 /** Freeing off the fast path, and finding the object a handle or an offset names. */
 import { S_FREE_NULL, S_FREE_STALE } from "../counters/fields.js";
 import { count } from "../counters/record.js";
-import { InvalidTypeError, StaleHandleError } from "../errors.js";
 import { isEraDiscarded } from "../epochs/ring.js";
+import { InvalidTypeError, StaleHandleError } from "../errors.js";
 import type { Attachment } from "../memory/attachment.js";
-import { CLASS_SIZE_BASE, recordAt, SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/layout.js";
+import { recordAt } from "../memory/layout.js";
+import { CLASS_SIZE_BASE, SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { poll } from "../seats/sync.js";
 import { freeOwnSlow, freeRemote } from "../slabs/remote-free.js";

@@ -14,14 +14,15 @@ import {
 import { loadSeq } from "../memory/atomics.js";
 import { type Attachment, FAILURE_EPOCH_CLOSED } from "../memory/attachment.js";
 import { booleanOption, checkReleaser, resolveConfig } from "../memory/config.js";
-import { ERA, LAYOUT_VERSION, REC_BASE, SEAT_THREAD, seatAt } from "../memory/layout.js";
+import { recordAt, seatAt } from "../memory/layout.js";
+import { ERA, LAYOUT_VERSION, REC_BASE, SEAT_THREAD, SLAB_ERA } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { createBuffer, openBuffer, publishHeap, touchPages } from "../memory/views.js";
 import { reapSeat } from "../seats/reap.js";
 import { currentThreadId, startUnrefTimer } from "../seats/runtime.js";
 import { leaveSeat, takeSeat } from "../seats/seat.js";
 import { poll } from "../seats/sync.js";
-import { watchWorker, type WatchedThreads } from "../seats/watch.js";
+import { type WatchedThreads, watchWorker } from "../seats/watch.js";
 import type {
   AllocFailure,
   AttachOptions,
@@ -49,7 +50,6 @@ import { epochInfo, heapCounters, listSeats } from "./info.js";
 import { heldSeats, noteHeld, noteReleased } from "./registry.js";
 import { shapeHeap } from "./shape.js";
 import { verifyHeap } from "./verify.js";
-import { recordAt, SLAB_ERA } from "../memory/layout.js";
 
 const REF_KIND = "temporal-slab/heap";
 /** Idle threads honour closes and reaps this often. */
@@ -441,7 +441,9 @@ function checkHeapRef(ref: unknown): SharedArrayBuffer {
     );
   }
   if (!(given.buffer instanceof SharedArrayBuffer)) {
-    throw new HeapFormatError(`attach: ref.buffer must be a SharedArrayBuffer; got ${describe(given.buffer)}.`);
+    throw new HeapFormatError(
+      `attach: ref.buffer must be a SharedArrayBuffer; got ${describe(given.buffer)}.`,
+    );
   }
   if (given.layoutVersion !== LAYOUT_VERSION) {
     throw new HeapFormatError(
@@ -449,7 +451,9 @@ function checkHeapRef(ref: unknown): SharedArrayBuffer {
     );
   }
   if (!Number.isInteger(given.token) || (given.token as number) < 1) {
-    throw new HeapFormatError(`attach: ref.token must be a positive whole number; got ${describe(given.token)}.`);
+    throw new HeapFormatError(
+      `attach: ref.token must be a positive whole number; got ${describe(given.token)}.`,
+    );
   }
   return given.buffer;
 }

@@ -16,23 +16,21 @@ import {
   S_FREE_STALE,
 } from "../counters/fields.js";
 import { readCounter } from "../counters/record.js";
-import { openedAt } from "../epochs/ring.js";
 import { refcount } from "../epochs/refs.js";
+import { openedAt } from "../epochs/ring.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
+import { binAt, recordAt, seatAt } from "../memory/layout.js";
 import {
-  binAt,
   REC_BASE,
-  recordAt,
   RING_SIZE,
   SEAT_COUNTERS,
   SEAT_THREAD,
   SEAT_WORD,
-  seatAt,
   SLAB_ERA,
   SLAB_LIVE,
   SLAB_TAG,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import type { EpochId, EpochInfo, HeapCounters, SeatInfo, SeatState } from "../types.js";
 import { EPOCH_ACTIVE, EPOCH_DISCARD, recEra, recState } from "../words/epoch-word.js";
 import { readLabel } from "../words/label.js";
@@ -138,7 +136,8 @@ export function heapCounters(a: Attachment): HeapCounters {
     const state = tagState(loadSeq(m, record + SLAB_TAG));
     if (state === TAG_FREE) continue;
     committedSlabs++;
-    if (state !== TAG_TAIL && state !== TAG_CLAIMED) liveObjects += Math.max(0, loadSeq(m, record + SLAB_LIVE));
+    if (state !== TAG_TAIL && state !== TAG_CLAIMED)
+      liveObjects += Math.max(0, loadSeq(m, record + SLAB_LIVE));
   }
   const total = (cell: number): number => totals.get(cell) ?? 0;
   const allocCount = total(C_ALLOCS);
@@ -161,4 +160,3 @@ export function heapCounters(a: Attachment): HeapCounters {
     liveObjects,
   };
 }
-

@@ -2,30 +2,26 @@
 import { BIN_CURRENT, BIN_PARTIAL } from "../counters/fields.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
+import { binAt, recordAt, seatAt, slabOfRecord } from "../memory/layout.js";
 import {
-  binAt,
   DUMMY_SLAB,
   PHASE,
   REC_BASE,
-  recordAt,
   RING_SIZE,
   SEAT_OWN,
   SEAT_PHASE,
   SEAT_WORD,
-  seatAt,
   SLAB_BIN,
   SLAB_CARVED,
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
-  SLAB_LISTED,
   SLAB_LIVE,
   SLAB_OWN_NEXT,
   SLAB_OWN_PREV,
   SLAB_PARTIAL_NEXT,
   SLAB_TAG,
-  slabOfRecord,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { firstSlot, hasRoom, slotCount } from "../slabs/slab.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { seatIncarnation } from "../words/seat-word.js";
@@ -43,7 +39,8 @@ export function checkOwned(a: Attachment, owners: readonly number[], findings: F
     else checkOwnedSlab(a, seat, slab, tag, findings);
   });
   for (const seat of new Set(owners.filter((s) => s !== undefined))) checkBins(a, seat, owners, findings);
-  if (a.m[DUMMY_SLAB + SLAB_HEAD] !== 0) findings.add("the dummy slab has a free list; idle classes would allocate from it");
+  if (a.m[DUMMY_SLAB + SLAB_HEAD] !== 0)
+    findings.add("the dummy slab has a free list; idle classes would allocate from it");
 }
 
 function isRecord(a: Attachment, record: number): boolean {
@@ -89,7 +86,9 @@ function checkOwnedRun(a: Attachment, slab: number, findings: Findings): void {
   const record = recordAt(slab);
   const occupied = isOccupied(a.m[firstSlot(a, record)] as number) ? 1 : 0;
   if (a.m[record + SLAB_LIVE] !== occupied) {
-    findings.add(`slab ${slab}: live count ${a.m[record + SLAB_LIVE]} of a large run with ${occupied} object`);
+    findings.add(
+      `slab ${slab}: live count ${a.m[record + SLAB_LIVE]} of a large run with ${occupied} object`,
+    );
   }
 }
 
@@ -143,7 +142,9 @@ function checkFreeList(
     }
     seen.add(at);
     if (slotState(m[at] as number) !== SLOT_FREE) {
-      findings.add(`slab ${slab}: slot ${at - first} is on the free list but ${describeSlot(m[at] as number)}`);
+      findings.add(
+        `slab ${slab}: slot ${at - first} is on the free list but ${describeSlot(m[at] as number)}`,
+      );
     }
   }
   if (seen.size !== free) {
@@ -169,9 +170,12 @@ function checkTenure(
   const me = (seatIncarnation(loadSeq(m, base + SEAT_WORD)) << 8) | seat;
   const fast = m[record + SLAB_FAST_OWNER] as number;
   if (fast !== 0 && fast !== me) findings.add(`slab ${slab}: fast owner ${fast} is not its owner`);
-  if (fast !== 0 && !open) findings.add(`slab ${slab}: era ${era} is closed, but its frees still take the fast path`);
-  if (!open && m[record + SLAB_BIN] !== 0) findings.add(`slab ${slab}: era ${era} is closed, but it is still in a bin`);
-  if (!open && occupied === 0) findings.add(`slab ${slab}: empty slab of closed era ${era} was not given back`);
+  if (fast !== 0 && !open)
+    findings.add(`slab ${slab}: era ${era} is closed, but its frees still take the fast path`);
+  if (!open && m[record + SLAB_BIN] !== 0)
+    findings.add(`slab ${slab}: era ${era} is closed, but it is still in a bin`);
+  if (!open && occupied === 0)
+    findings.add(`slab ${slab}: empty slab of closed era ${era} was not given back`);
 }
 
 function checkBins(a: Attachment, seat: number, owners: readonly number[], findings: Findings): void {
@@ -192,13 +196,14 @@ function checkBins(a: Attachment, seat: number, owners: readonly number[], findi
         return false;
       }
       inBin.add(slab);
-      if (m[record + SLAB_BIN] !== bin) findings.add(`${name}: ${role} slab ${slab} thinks it is in another bin`);
+      if (m[record + SLAB_BIN] !== bin)
+        findings.add(`${name}: ${role} slab ${slab} thinks it is in another bin`);
       return true;
     };
     if (current !== DUMMY_SLAB) check(current, "current");
     for (let r = m[bin + BIN_PARTIAL] as number; r !== 0; r = m[r + SLAB_PARTIAL_NEXT] as number) {
       if (!check(r, "partial")) break;
-      if (m[r + SLAB_LISTED] !== 1) findings.add(`${name}: partial slab ${slabOfRecord(r)} is not marked as listed`);
+      if (m[r + SLAB_HEAD] === 0) findings.add(`${name}: partial slab ${slabOfRecord(r)} has no free list`);
     }
     owners.forEach((owner, slab) => {
       const record = recordAt(slab);

@@ -1,6 +1,7 @@
 /** Header, ring and seats: the words that do not belong to a slab. */
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
+import { seatAt, slotsInSlab } from "../memory/layout.js";
 import {
   CLASS_SLOTS_BASE,
   ERA,
@@ -15,9 +16,7 @@ import {
   RING_SIZE,
   SEAT_SREF,
   SEAT_WORD,
-  seatAt,
-  slotsInSlab,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { configChecksum } from "../memory/views.js";
 import {
   compareEraTag,
@@ -64,9 +63,12 @@ export function checkRing(a: Attachment, findings: Findings): void {
     const era = newest - ((newest - ring) & (RING_SIZE - 1));
     const name = `epoch ${ring}`;
     if (recState(rec) === 0) findings.add(`${name}: its record has no state (${describeRec(rec)})`);
-    if (ringOf(recEra(rec)) !== ring) findings.add(`${name}: its record names ${describeRec(rec)}, of another ring slot`);
+    if (ringOf(recEra(rec)) !== ring)
+      findings.add(`${name}: its record names ${describeRec(rec)}, of another ring slot`);
     else if (recEra(rec) !== era) {
-      findings.add(`${name}: its record names ${describeRec(rec)}, but with ERA ${newest} it should be era ${era}`);
+      findings.add(
+        `${name}: its record names ${describeRec(rec)}, but with ERA ${newest} it should be era ${era}`,
+      );
     } else if ((era === newest) !== (recState(rec) === EPOCH_ACTIVE)) {
       findings.add(`${name}: ${describeRec(rec)}, although ERA is ${newest}`);
     }
@@ -88,7 +90,9 @@ export function checkSeats(a: Attachment, findings: Findings): void {
     const word = loadSeq(m, base + SEAT_WORD);
     const state = seatState(word);
     if (state === SEAT_REAPING) {
-      findings.add(`seat ${seat}: left REAPING by seat ${seatWho(word)}; reap that seat, which takes this one over`);
+      findings.add(
+        `seat ${seat}: left REAPING by seat ${seatWho(word)}; reap that seat, which takes this one over`,
+      );
     }
     for (let ring = 0; ring < RING_SIZE; ring++) {
       const era = loadSeq(m, base + SEAT_SREF + ring);

@@ -13,19 +13,12 @@
  */
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
-import {
-  LARGE_CLASS,
-  recordAt,
-  SLAB_DOOM,
-  SLAB_ERA,
-  SLAB_RUN,
-  SLAB_TAG,
-  SLAB_USED,
-} from "../memory/layout.js";
-import { collect } from "../slabs/remote-free.js";
-import { hasFreeHint } from "../slabs/free-map.js";
-import { firstSlot } from "../slabs/slab.js";
+import { recordAt } from "../memory/layout.js";
+import { LARGE_CLASS, SLAB_DOOM, SLAB_ERA, SLAB_RUN, SLAB_TAG, SLAB_USED } from "../memory/offsets.js";
 import { poll } from "../seats/sync.js";
+import { hasFreeHint } from "../slabs/free-map.js";
+import { collect } from "../slabs/remote-free.js";
+import { firstSlot } from "../slabs/slab.js";
 import type { VerifyReport } from "../types.js";
 import { ringOf } from "../words/epoch-word.js";
 import {
@@ -43,7 +36,14 @@ import {
   tagState,
   tailHead,
 } from "../words/slab-tag.js";
-import { describeSlot, generationOf, isOccupied, LAST_GENERATION, SLOT_ALLOC, slotState } from "../words/slot-word.js";
+import {
+  describeSlot,
+  generationOf,
+  isOccupied,
+  LAST_GENERATION,
+  SLOT_ALLOC,
+  slotState,
+} from "../words/slot-word.js";
 import { checkOwned } from "./verify-owned.js";
 import { checkHeader, checkRing, checkSeats, seatIsLive } from "./verify-words.js";
 
@@ -106,11 +106,15 @@ function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], f
   const era = loadSeq(m, record + SLAB_ERA);
   const owner = tagOwner(tag);
   if (state === TAG_CLAIMED) {
-    findings.add(`${name}: left CLAIMED by seat ${owner}: its thread is inside alloc, or died there and was not reaped`);
+    findings.add(
+      `${name}: left CLAIMED by seat ${owner}: its thread is inside alloc, or died there and was not reaped`,
+    );
     return 0;
   }
   if (ringOf(era) !== tagRing(tag)) {
-    findings.add(`${name}: era ${era} belongs to epoch ${ringOf(era)}, but its tag says epoch ${tagRing(tag)}`);
+    findings.add(
+      `${name}: era ${era} belongs to epoch ${ringOf(era)}, but its tag says epoch ${tagRing(tag)}`,
+    );
   }
   const classIndex = tagClass(tag);
   const classOk = state === TAG_LARGE ? classIndex === LARGE_CLASS : classIndex < a.layout.classCount;
@@ -150,9 +154,13 @@ function checkFree(a: Attachment, slab: number, tag: number, findings: Findings)
 function checkTail(a: Attachment, slab: number, head: number, findings: Findings): void {
   const headTag = head < slab ? loadSeq(a.m, recordAt(head) + SLAB_TAG) : TAG_FREE;
   if (tagState(headTag) !== TAG_LARGE) {
-    findings.add(`slab ${slab}: TAIL of slab ${head}, which is ${describeTag(headTag)}, not the head of a run`);
+    findings.add(
+      `slab ${slab}: TAIL of slab ${head}, which is ${describeTag(headTag)}, not the head of a run`,
+    );
   } else if (slab - head >= loadSeq(a.m, recordAt(head) + SLAB_RUN)) {
-    findings.add(`slab ${slab}: TAIL of slab ${head}, whose run is only ${a.m[recordAt(head) + SLAB_RUN]} slabs long`);
+    findings.add(
+      `slab ${slab}: TAIL of slab ${head}, whose run is only ${a.m[recordAt(head) + SLAB_RUN]} slabs long`,
+    );
   }
 }
 
@@ -179,14 +187,19 @@ function checkRun(a: Attachment, head: number, findings: Findings): number {
 function countSlots(a: Attachment, slab: number, tag: number, findings: Findings): number {
   const { m, layout } = a;
   const first = firstSlot(a, recordAt(slab));
-  const usable = Math.min(2 ** layout.slotsShift, Math.floor(layout.slabSize / (layout.sizeClasses[tagClass(tag)] as number)));
+  const usable = Math.min(
+    2 ** layout.slotsShift,
+    Math.floor(layout.slabSize / (layout.sizeClasses[tagClass(tag)] as number)),
+  );
   let live = 0;
   for (let i = 0; i < 2 ** layout.slotsShift; i++) {
     const word = m[first + i] as number;
     if (word < 0 || generationOf(word) > LAST_GENERATION) {
       findings.add(`slab ${slab}: slot ${i} holds the impossible word 0x${(word >>> 0).toString(16)}`);
     } else if (i >= usable && isOccupied(word)) {
-      findings.add(`slab ${slab}: slot ${i} is ${describeSlot(word)}, but the class has only ${usable} slots`);
+      findings.add(
+        `slab ${slab}: slot ${i} is ${describeSlot(word)}, but the class has only ${usable} slots`,
+      );
     } else if (slotState(word) === SLOT_ALLOC) {
       live++;
     }

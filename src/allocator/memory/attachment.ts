@@ -5,7 +5,8 @@
  * live in its seat's area and are re-initialised at attach: a former holder's are never trusted.
  */
 import type { PageReleaser } from "../types.js";
-import { HEAP_ID_BITS, H_HEAP_ID, type Layout, RING_SIZE, SEAT_PHASE, seatAt } from "./layout.js";
+import { type Layout, seatAt } from "./layout.js";
+import { H_HEAP_ID, HEAP_ID_BITS, RING_SIZE, SEAT_PHASE } from "./offsets.js";
 
 export type FailureCode = 0 | 1 | 2;
 export const FAILURE_NONE = 0;

@@ -4,10 +4,12 @@ import { BufferUnavailableError, HeapFormatError } from "../errors.js";
 import { loadSeq, storeSeq } from "./atomics.js";
 import { isPowerOfTwo } from "./bits.js";
 import type { HeapConfig } from "./config.js";
+import { computeLayout, type Layout, slotsInSlab } from "./layout.js";
 import {
+  CLASS_MAP_BASE,
+  CLASS_MAP_WORDS,
   CLASS_SIZE_BASE,
   CLASS_SLOTS_BASE,
-  computeLayout,
   FLAG_ZERO_ON_FREE,
   H_BUFFER_PAGES,
   H_CHECKSUM,
@@ -29,11 +31,9 @@ import {
   H_VERSION,
   HEAP_ID_BITS,
   LAYOUT_VERSION,
-  type Layout,
   MAGIC,
   SLAB_BASE,
-  slotsInSlab,
-} from "./layout.js";
+} from "./offsets.js";
 import { GRANULE_BYTES, MAX_CLASSES } from "./size-classes.js";
 
 const PAGE = 4096;
@@ -104,9 +104,15 @@ function writeClasses(m: Int32Array, layout: Layout): void {
     m[CLASS_SLOTS_BASE + i] = slotsInSlab(layout, size);
   });
   let classIndex = 0;
-  for (let granules = 0; granules < layout.classMapWords; granules++) {
-    while ((layout.sizeClasses[classIndex] as number) < granules * GRANULE_BYTES) classIndex++;
-    m[layout.classMapBase + granules] = classIndex * CLASS_SHARD_WORDS;
+  for (let granules = 0; granules < CLASS_MAP_WORDS; granules++) {
+    // Past the last class this counts up to classCount, the bin of large objects.
+    while (
+      classIndex < layout.classCount &&
+      (layout.sizeClasses[classIndex] as number) < granules * GRANULE_BYTES
+    ) {
+      classIndex++;
+    }
+    m[CLASS_MAP_BASE + granules] = classIndex * CLASS_SHARD_WORDS;
   }
   for (let level = 0, bits = layout.slabCount; level < layout.freeLevels.length; level++) {
     const base = layout.freeLevels[level] as number;

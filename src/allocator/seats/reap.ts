@@ -8,17 +8,16 @@
  */
 import { C_ORPHANED_LIVE, S_REAPS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
-import { closeEra } from "../epochs/ring.js";
 import { tryAutoClose } from "../epochs/refs.js";
+import { closeEra } from "../epochs/ring.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
+import { binAt, recordAt, seatAt } from "../memory/layout.js";
 import {
-  binAt,
   DEEP,
   LARGE_CLASS,
   PHASE,
   REC_BASE,
-  recordAt,
   REFS_BASE,
   RING_SIZE,
   SEAT_COUNTERS,
@@ -26,17 +25,23 @@ import {
   SEAT_SREF,
   SEAT_THREAD,
   SEAT_WORD,
-  seatAt,
   SLAB_LIVE,
   SLAB_RUN,
   SLAB_TAG,
-} from "../memory/layout.js";
-import type { ReapReport } from "../types.js";
+} from "../memory/offsets.js";
 import { setFree } from "../slabs/free-map.js";
 import { freeTails } from "../slabs/large-run.js";
-import { compareEraTag, EPOCH_ACTIVE, packRec, recEra, REFS_CLOSED } from "../words/epoch-word.js";
+import type { ReapReport } from "../types.js";
+import { compareEraTag, EPOCH_ACTIVE, packRec, REFS_CLOSED, recEra } from "../words/epoch-word.js";
 import { releaseLabels } from "../words/label.js";
-import { packSeat, SEAT_FREE, SEAT_REAPING, seatIncarnation, seatState, seatWho } from "../words/seat-word.js";
+import {
+  packSeat,
+  SEAT_FREE,
+  SEAT_REAPING,
+  seatIncarnation,
+  seatState,
+  seatWho,
+} from "../words/seat-word.js";
 import {
   retag,
   TAG_CLAIMED,

@@ -14,7 +14,9 @@ const globals = globalThis as RuntimeGlobals;
 /** Thread id of the running thread (0 is the main thread), or -1 where the runtime has none. */
 export function currentThreadId(): number {
   try {
-    const threads = globals.process?.getBuiltinModule?.("worker_threads") as { threadId?: unknown } | undefined;
+    const threads = globals.process?.getBuiltinModule?.("worker_threads") as
+      | { threadId?: unknown }
+      | undefined;
     return typeof threads?.threadId === "number" ? threads.threadId : -1;
   } catch {
     return -1;

@@ -1,11 +1,13 @@
 /** Taking a seat and giving it back. */
-import { CELL_WORDS, CLASS_SHARD_WORDS } from "../counters/fields.js";
+import { C_ORPHANED_LIVE, CELL_WORDS, CLASS_SHARD_WORDS } from "../counters/fields.js";
+import { count } from "../counters/record.js";
+import { tryAutoClose } from "../epochs/refs.js";
 import { SeatsExhaustedError } from "../errors.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { Attachment } from "../memory/attachment.js";
+import { type Layout, seatAt } from "../memory/layout.js";
 import {
   DEEP,
-  type Layout,
   PHASE,
   RING_SIZE,
   SEAT_DEPTH,
@@ -15,19 +17,15 @@ import {
   SEAT_SREF,
   SEAT_THREAD,
   SEAT_WORD,
-  seatAt,
   SLAB_BIN,
   SLAB_FAST_OWNER,
   SLAB_LIVE,
   SLAB_TAG,
-} from "../memory/layout.js";
-import type { PageReleaser } from "../types.js";
-import { collect, collectSlab } from "../slabs/remote-free.js";
+} from "../memory/offsets.js";
 import { releaseRun } from "../slabs/large-run.js";
+import { collect, collectSlab } from "../slabs/remote-free.js";
 import { classShard, recycleSlab, resetBins } from "../slabs/slab.js";
-import { tryAutoClose } from "../epochs/refs.js";
-import { C_ORPHANED_LIVE } from "../counters/fields.js";
-import { count } from "../counters/record.js";
+import type { PageReleaser } from "../types.js";
 import { nextIncarnation, packSeat, SEAT_FREE, SEAT_LIVE, seatState, WHO_MASK } from "../words/seat-word.js";
 import { retag, TAG_LARGE, TAG_ORPHANED, tagState } from "../words/slab-tag.js";
 import { forEachOwn, sync } from "./sync.js";
@@ -87,7 +85,7 @@ function settleIn(a: Attachment): void {
 
 /** Completes the carry of an allocation counter whose writer died in it (see counters/record.ts). */
 function finishCarries(m: Int32Array, cell: number): void {
-  if (m[cell + 1] !== m[cell + 2] && ((m[cell] as number) >>> 0) < 0x80000000) {
+  if (m[cell + 1] !== m[cell + 2] && (m[cell] as number) >>> 0 < 0x80000000) {
     storeSeq(m, cell + 2, m[cell + 1] as number);
   }
 }

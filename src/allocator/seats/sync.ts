@@ -5,22 +5,18 @@
  * PHASE and the other change words are read before anything they guard: a change made later bumps them
  * again, so nothing is missed; cached after, it would be.
  */
-import {
-  C_OVERFLOWED,
-  S_DEEP_SYNCS,
-  S_SYNCS,
-} from "../counters/fields.js";
+import { C_OVERFLOWED, S_DEEP_SYNCS, S_SYNCS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { normalise } from "../epochs/ring.js";
 import { casSeq, loadSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
+import { recordAt } from "../memory/layout.js";
 import {
   DEEP,
   DOOMS,
   ERA,
   PHASE,
   PRESSURE,
-  recordAt,
   RING_SIZE,
   SEAT_COUNTERS,
   SEAT_EPOCH,
@@ -31,7 +27,7 @@ import {
   SLAB_LIVE,
   SLAB_OWN_NEXT,
   SLAB_TAG,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { adoptSlab, isAdoptable } from "../slabs/adopt.js";
 import { type DrainTally, drainRing, newTally } from "../slabs/drain.js";
 import { hasFreeHint, repairFree } from "../slabs/free-map.js";

@@ -2,10 +2,18 @@
 import { InvalidTypeError } from "../errors.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
-import { SEAT_THREAD, SEAT_WORD, seatAt } from "../memory/layout.js";
+import { seatAt } from "../memory/layout.js";
+import { SEAT_THREAD, SEAT_WORD } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import type { HeapRef, WorkerLike } from "../types.js";
-import { SEAT_LIVE, SEAT_REAPING, SEAT_SUSPECT, seatIncarnation, seatState, seatWho } from "../words/seat-word.js";
+import {
+  SEAT_LIVE,
+  SEAT_REAPING,
+  SEAT_SUSPECT,
+  seatIncarnation,
+  seatState,
+  seatWho,
+} from "../words/seat-word.js";
 import { reapSeat } from "./reap.js";
 import { type ThreadTag, whoOf } from "./seat.js";
 

@@ -18,8 +18,17 @@ import {
   SLAB_HEAD,
   SLAB_LIVE,
   SLAB_TAG,
-} from "../memory/layout.js";
-import { retag, TAG_LARGE, TAG_ORPHANED, TAG_OWNED, tagClass, tagOwner, tagRing, tagState } from "../words/slab-tag.js";
+} from "../memory/offsets.js";
+import {
+  retag,
+  TAG_LARGE,
+  TAG_ORPHANED,
+  TAG_OWNED,
+  tagClass,
+  tagOwner,
+  tagRing,
+  tagState,
+} from "../words/slab-tag.js";
 import { nextFree, SLOT_ALLOC, SLOT_FREE, SLOT_REMOTE_FREED, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { drainSlab, newTally } from "./drain.js";
 import { releaseRun, setUpRun } from "./large-run.js";

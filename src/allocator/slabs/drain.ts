@@ -20,12 +20,20 @@ import {
   SLAB_LIVE,
   SLAB_OWN_NEXT,
   SLAB_TAG,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
 import { TAG_LARGE, tagState } from "../words/slab-tag.js";
 import { isOccupied, nextFree, SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
-import { classShard, firstSlot, isDraining, pushSlot, recycleSlab, removeFromBin, zeroObject } from "./slab.js";
+import {
+  classShard,
+  firstSlot,
+  isDraining,
+  pushSlot,
+  recycleSlab,
+  removeFromBin,
+  zeroObject,
+} from "./slab.js";
 
 /** Sums of one drain pass, for close reports. */
 export interface DrainTally {

@@ -20,31 +20,30 @@ import {
 import { count } from "../counters/record.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
+import { binAt, recordAt, slabOfRecord } from "../memory/layout.js";
 import {
-  binAt,
   COMMITTED,
   LARGE_CLASS,
   REC_BASE,
-  recordAt,
   SLAB_BIN,
   SLAB_CARVED,
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
-  SLAB_LISTED,
   SLAB_LIVE,
   SLAB_OBJECT_SIZE,
+  SLAB_PARTIAL_NEXT,
   SLAB_RUN,
   SLAB_SIZE_SHIFT,
+  SLAB_SLOTS,
   SLAB_TAG,
   SLAB_USED,
-  slabOfRecord,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { packTag, packTail, TAG_CLAIMED, TAG_FREE, TAG_LARGE, tagRing } from "../words/slab-tag.js";
 import { SLOT_ALLOC, SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { clearFree, findFreeRun, setFree } from "./free-map.js";
-import { classShard, firstSlot, linkOwn, releasePages, unlinkOwn } from "./slab.js";
+import { classShard, firstSlot, linkOwn, NOT_LISTED, releasePages, unlinkOwn } from "./slab.js";
 
 export const RUN_NONE = -1;
 export const RUN_CLOSED = -2;
@@ -129,7 +128,8 @@ export function setUpRun(a: Attachment, record: number, ring: number): void {
   m[record + SLAB_HEAD] = 0;
   m[record + SLAB_CARVED] = 0;
   m[record + SLAB_BIN] = 0;
-  m[record + SLAB_LISTED] = 0;
+  m[record + SLAB_SLOTS] = 0;
+  m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
   m[record + SLAB_FAST_OWNER] = 0;
   m[record + SLAB_OBJECT_SIZE] = 0;
   m[record + SLAB_SIZE_SHIFT] = -1;

@@ -8,32 +8,14 @@
  * in between, and then nobody is told. The pending word is swapped before the scan: a bit set later stays for
  * the next collect, one set earlier has its slot visible. No owner: the adopter scans every slot anyway.
  */
-import {
-  C_FREE_RETRIES,
-  C_REMOTE_COLLECTED,
-  C_REMOTE_FREES,
-  S_COLLECTS,
-} from "../counters/fields.js";
+import { C_FREE_RETRIES, C_REMOTE_COLLECTED, C_REMOTE_FREES, S_COLLECTS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { casSeq, exchangeSeq, loadSeq, orSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
-import {
-  recordAt,
-  seatAt,
-  SEAT_COUNTERS,
-  SLAB_CARVED,
-  SLAB_HEAD,
-  SLAB_LIVE,
-  SLAB_TAG,
-} from "../memory/layout.js";
+import { recordAt, seatAt } from "../memory/layout.js";
+import { SEAT_COUNTERS, SLAB_CARVED, SLAB_HEAD, SLAB_LIVE, SLAB_TAG } from "../memory/offsets.js";
 import { isHeld, isHeldBy, TAG_LARGE, tagOwner, tagState } from "../words/slab-tag.js";
-import {
-  nextFree,
-  SLOT_ALLOC,
-  SLOT_FREE,
-  SLOT_REMOTE_FREED,
-  SLOT_STATE_MASK,
-} from "../words/slot-word.js";
+import { nextFree, SLOT_ALLOC, SLOT_FREE, SLOT_REMOTE_FREED, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
 import { classShard, firstSlot, isDraining, noteRoom, pushSlot, recycleSlab, zeroObject } from "./slab.js";
 

@@ -25,15 +25,14 @@ import { count, countLarge } from "../counters/record.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { isPowerOfTwo } from "../memory/bits.js";
+import { binAt, recordAt, slabOfRecord } from "../memory/layout.js";
 import {
-  binAt,
   CLASS_SIZE_BASE,
   CLASS_SLOTS_BASE,
   COMMITTED,
   DUMMY_SLAB,
   LARGE_CLASS,
   REC_BASE,
-  recordAt,
   SEAT_COUNTERS,
   SEAT_OWN,
   SLAB_BIN,
@@ -41,21 +40,23 @@ import {
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
-  SLAB_LISTED,
   SLAB_LIVE,
   SLAB_OBJECT_SIZE,
   SLAB_OWN_NEXT,
   SLAB_OWN_PREV,
   SLAB_PARTIAL_NEXT,
   SLAB_SIZE_SHIFT,
+  SLAB_SLOTS,
   SLAB_TAG,
   SLAB_USED,
-  slabOfRecord,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { packTag, TAG_CLAIMED, TAG_FREE, TAG_OWNED, tagClass, tagRing } from "../words/slab-tag.js";
 import { SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { clearFree, setFree } from "./free-map.js";
+
+/** SLAB_PARTIAL_NEXT of a slab that is in no partial list. */
+export const NOT_LISTED = -1;
 
 /** Slots linked at a time: bounds the cost of one slow alloc while keeping refills rare. */
 const CARVE_SLOTS = 32;
@@ -93,7 +94,7 @@ export function popSlot(a: Attachment, record: number): number {
 /** Links the next few untouched slots, in address order; returns whether the list has any now. */
 export function carve(a: Attachment, record: number): boolean {
   const { m } = a;
-  const total = slotCount(a, m[record + SLAB_TAG] as number);
+  const total = m[record + SLAB_SLOTS] as number;
   const first = firstSlot(a, record);
   let carved = m[record + SLAB_CARVED] as number;
   while (m[record + SLAB_HEAD] === 0 && carved < total) {
@@ -112,8 +113,7 @@ export function carve(a: Attachment, record: number): boolean {
 export function hasRoom(a: Attachment, record: number): boolean {
   const { m } = a;
   return (
-    m[record + SLAB_HEAD] !== 0 ||
-    (m[record + SLAB_CARVED] as number) < slotCount(a, m[record + SLAB_TAG] as number)
+    m[record + SLAB_HEAD] !== 0 || (m[record + SLAB_CARVED] as number) < (m[record + SLAB_SLOTS] as number)
   );
 }
 
@@ -126,17 +126,18 @@ export function noteRoom(a: Attachment, record: number): void {
   const bin = m[record + SLAB_BIN] as number;
   if (bin === 0) return;
   const current = m[bin + BIN_CURRENT] as number;
-  if (current === record || m[record + SLAB_LISTED] === 1) return;
-  count(m, bin + C_TO_PARTIAL, 1);
-  if (current !== DUMMY_SLAB && hasRoom(a, current)) listPartial(a, bin, current);
+  if (current === record) return;
   m[bin + BIN_CURRENT] = record;
+  count(m, bin + C_TO_PARTIAL, 1);
+  // Slabs wait with a free list, so a listed slab never runs from empty to non-empty here.
+  if (m[current + SLAB_HEAD] !== 0 || (hasRoom(a, current) && carve(a, current)))
+    listPartial(a, bin, current);
 }
 
-/** Puts an own slab with room into its bin's partial list. */
+/** Puts an own slab with a free list into its bin's partial list. */
 export function listPartial(a: Attachment, bin: number, record: number): void {
   const { m } = a;
   m[record + SLAB_PARTIAL_NEXT] = m[bin + BIN_PARTIAL] as number;
-  m[record + SLAB_LISTED] = 1;
   m[bin + BIN_PARTIAL] = record;
 }
 
@@ -146,7 +147,7 @@ export function nextPartial(a: Attachment, bin: number): number {
   const record = m[bin + BIN_PARTIAL] as number;
   if (record === 0) return 0;
   m[bin + BIN_PARTIAL] = m[record + SLAB_PARTIAL_NEXT] as number;
-  m[record + SLAB_LISTED] = 0;
+  m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
   m[bin + BIN_CURRENT] = record;
   return record;
 }
@@ -156,11 +157,8 @@ export function resetBins(a: Attachment): void {
   const { m, layout } = a;
   for (let c = 0; c <= layout.classCount; c++) {
     const bin = binAt(layout, a.seat, c);
-    for (let r = m[bin + BIN_PARTIAL] as number; r !== 0; r = m[r + SLAB_PARTIAL_NEXT] as number) {
-      m[r + SLAB_LISTED] = 0;
-    }
+    while (nextPartial(a, bin) !== 0);
     m[bin + BIN_CURRENT] = DUMMY_SLAB;
-    m[bin + BIN_PARTIAL] = 0;
   }
 }
 
@@ -170,11 +168,11 @@ export function removeFromBin(a: Attachment, record: number): void {
   const bin = m[record + SLAB_BIN] as number;
   if (bin === 0) return;
   if (m[bin + BIN_CURRENT] === record) m[bin + BIN_CURRENT] = DUMMY_SLAB;
-  if (m[record + SLAB_LISTED] === 1) {
+  if (m[record + SLAB_PARTIAL_NEXT] !== NOT_LISTED) {
     let link = bin + BIN_PARTIAL;
     while (m[link] !== record) link = (m[link] as number) + SLAB_PARTIAL_NEXT;
     m[link] = m[record + SLAB_PARTIAL_NEXT] as number;
-    m[record + SLAB_LISTED] = 0;
+    m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
   }
   m[record + SLAB_BIN] = 0;
 }
@@ -205,7 +203,8 @@ export function setUpOwned(a: Attachment, record: number, classIndex: number, ac
   const size = m[CLASS_SIZE_BASE + classIndex] as number;
   m[record + SLAB_OBJECT_SIZE] = size;
   m[record + SLAB_SIZE_SHIFT] = isPowerOfTwo(size) ? Math.log2(size) : -1;
-  m[record + SLAB_LISTED] = 0;
+  m[record + SLAB_SLOTS] = m[CLASS_SLOTS_BASE + classIndex] as number;
+  m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
   m[record + SLAB_BIN] = active ? binAt(a.layout, a.seat, classIndex) : 0;
   m[record + SLAB_FAST_OWNER] = active && !a.layout.zeroOnFree ? a.me : 0;
 }
@@ -299,9 +298,7 @@ export function zeroObject(a: Attachment, record: number, slotWord: number): voi
   const size = a.m[record + SLAB_OBJECT_SIZE] as number;
   const { layout } = a;
   const at =
-    layout.payloadOffset +
-    slabOfRecord(record) * layout.slabSize +
-    (slotWord - firstSlot(a, record)) * size;
+    layout.payloadOffset + slabOfRecord(record) * layout.slabSize + (slotWord - firstSlot(a, record)) * size;
   a.u8.fill(0, at, at + size);
 }
 
@@ -310,4 +307,3 @@ export function isDraining(a: Attachment, record: number): boolean {
   const era = a.m[record + SLAB_ERA] as number;
   return a.rec[ringOf(era)] !== packRec(era, EPOCH_ACTIVE);
 }
-

@@ -16,7 +16,7 @@
  *
  * retains: explicit references.      era>>>4 (16 b) | count (16 b)
  */
-import { RING_SIZE } from "../memory/layout.js";
+import { RING_SIZE } from "../memory/offsets.js";
 
 export const EPOCH_ACTIVE = 1;
 export const EPOCH_CLOSING = 2;

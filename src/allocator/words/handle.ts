@@ -20,7 +20,7 @@
  * integer adds, which is slower.
  */
 
-import { SLOT_BITS } from "../memory/layout.js";
+import { SLOT_BITS } from "../memory/offsets.js";
 import type { Handle } from "../types.js";
 
 export const NULL_HANDLE = 0 as Handle;

@@ -21,7 +21,7 @@ import {
   LABEL_MAX_BYTES,
   LABEL_TEXT,
   RING_SIZE,
-} from "../memory/layout.js";
+} from "../memory/offsets.js";
 
 const BUSY = 1;
 const SEAT_SHIFT = 1;

@@ -6,12 +6,22 @@ import {
   type EpochId,
   type EpochInfo,
   type Handle,
+  type HeapCounters,
   NULL_HANDLE,
+  RING_SIZE,
   type SlabHeap,
   type VerifyReport,
 } from "../../index.js";
+import type { Tally } from "./control.js";
 
-const RING = 16;
+/** What the workers say about the run. */
+export interface WorkersAccount {
+  /** Objects left live on purpose. */
+  readonly leaked: number;
+  readonly tally: Tally;
+  /** Workers died: they took objects, and figures not yet published, with them. */
+  readonly incomplete: boolean;
+}
 
 /** What the heap's own check said, in the words of the report. */
 export interface VerifyRecord {
@@ -56,14 +66,16 @@ export interface ClosingRecord {
   readonly problems: readonly string[];
 }
 
-/** Checks, discards everything and checks again. `killed`: workers died holding objects. */
-export function closeDown(heap: SlabHeap, expectedLive: number, killed: boolean): ClosingRecord {
+/** Checks, discards everything and checks again. */
+export function closeDown(heap: SlabHeap, account: WorkersAccount): ClosingRecord {
   const problems: string[] = [];
+  const expectedLive = account.leaked;
   heap.poll();
+  problems.push(...disagreements(heap.counters(), account));
   const epochs = epochTable(heap);
   const verify = verified(heap, "after the run", problems);
   const lost = verify.live_objects - expectedLive;
-  if (lost < 0 || (lost > 0 && !killed)) {
+  if (lost < 0 || (lost > 0 && !account.incomplete)) {
     problems.push(`${verify.live_objects} objects are live but the workers left ${expectedLive}`);
   }
   for (const row of epochs) {
@@ -95,6 +107,21 @@ export function closeDown(heap: SlabHeap, expectedLive: number, killed: boolean)
   };
 }
 
+/** The heap's counters and the workers' own must tell the same story. */
+function disagreements(counters: HeapCounters, { tally, incomplete }: WorkersAccount): string[] {
+  const pairs: [string, number, number][] = [
+    ["allocations", counters.allocCount, tally.allocs],
+    ["frees", counters.freeCount, tally.frees],
+    ["allocations out of memory", counters.outOfMemory, tally.out_of_memory],
+    ["allocations in a closed epoch", counters.epochClosed, tally.epoch_closed],
+  ];
+  const problems = pairs
+    .filter(([, heap, workers]) => (incomplete ? heap < workers : heap !== workers))
+    .map(([what, heap, workers]) => `the heap counted ${heap} ${what}, the workers ${workers}`);
+  if (counters.invalidFrees > 0) problems.push(`the heap counted ${counters.invalidFrees} invalid frees`);
+  return problems;
+}
+
 /** Seats still taken by somebody else than `heap`. */
 export function foreignSeats(heap: SlabHeap): string[] {
   return heap
@@ -104,7 +131,7 @@ export function foreignSeats(heap: SlabHeap): string[] {
 }
 
 function epochTable(heap: SlabHeap): EpochRow[] {
-  return Array.from({ length: RING }, (_, id) => epochRow(heap.epochInfo(id as EpochId)));
+  return Array.from({ length: RING_SIZE }, (_, id) => epochRow(heap.epochInfo(id as EpochId)));
 }
 
 function epochRow(info: EpochInfo): EpochRow {

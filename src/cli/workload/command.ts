@@ -1,8 +1,9 @@
 /** `tslab workload`: real worker threads on one heap, contents checked as they go. */
 import type { ParsedOptions } from "../args.js";
 import { type Command, type CommandStreams, EXIT_FINDING, EXIT_OK } from "../command.js";
+import { WORKLOAD_OPTIONS } from "./options.js";
 import { PATTERN_NAMES, PATTERNS } from "./patterns.js";
-import { planWorkload, WORKLOAD_OPTIONS } from "./plan.js";
+import { planWorkload } from "./plan.js";
 import { ProgressLine } from "./progress.js";
 import { buildReport } from "./report.js";
 import { renderReport } from "./report-text.js";

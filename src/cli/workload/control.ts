@@ -17,6 +17,8 @@ export const PHASE_DRAIN = 3;
 
 const PHASE = 0;
 const REQUESTS = 16;
+/** Never changes: something to wait on. */
+const NOTHING = 17;
 const HEADER_BYTES = 128;
 
 /** What a worker counts; one f64 each, in this order. */
@@ -78,6 +80,11 @@ export class Control {
   /** Sleeps until the phase is no longer `phase`, at most `ms` milliseconds. Workers only. */
   sleepWhile(phase: number, ms: number): void {
     Atomics.wait(this.#words, PHASE, phase, ms);
+  }
+
+  /** Sleeps for `ms` milliseconds. Workers only. */
+  pause(ms: number): void {
+    Atomics.wait(this.#words, NOTHING, 0, ms);
   }
 
   /** Counts a request of any worker; true for every `every`th one. */

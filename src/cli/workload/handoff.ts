@@ -14,6 +14,8 @@
  */
 
 const RING_ENTRIES = 1024;
+/** Objects written between two publications: one Atomics.store for that many. */
+const PUBLISH_EVERY = 32;
 const ENTRY_BYTES = 24;
 const HEADER_BYTES = 128;
 const RING_BYTES = HEADER_BYTES + RING_ENTRIES * ENTRY_BYTES;
@@ -56,6 +58,7 @@ class Ring {
     this.#i32[entry * 6 + 3] = sequence;
     this.#f64[entry * 3 + 2] = length;
     this.#tail = (this.#tail + 1) | 0;
+    if (this.#tail % PUBLISH_EVERY === 0) this.publish();
     return true;
   }
 
@@ -63,11 +66,11 @@ class Ring {
     Atomics.store(this.#control, 0, this.#tail);
   }
 
-  /** Takes up to `batch` entries over, then hands each to `receive`. Returns how many. */
+  /** Takes all published entries over, then hands each to `receive`. Returns how many. */
   take(batch: Batch, receive: Receive): number {
     const tail = Atomics.load(this.#control, 0);
     const head = Atomics.load(this.#control, HEAD_WORD);
-    const count = Math.min((tail - head) | 0, batch.handles.length);
+    const count = (tail - head) | 0;
     for (let i = 0; i < count; i++) {
       const entry = (head + i) & (RING_ENTRIES - 1);
       batch.handles[i] = this.#f64[entry * 3];
@@ -96,10 +99,10 @@ export class Handoff {
   readonly #outgoing: readonly Ring[];
   readonly #incoming: readonly Ring[];
   readonly #batch: Batch = {
-    handles: new Float64Array(256),
-    lengths: new Float64Array(256),
-    owners: new Int32Array(256),
-    sequences: new Int32Array(256),
+    handles: new Float64Array(RING_ENTRIES),
+    lengths: new Float64Array(RING_ENTRIES),
+    owners: new Int32Array(RING_ENTRIES),
+    sequences: new Int32Array(RING_ENTRIES),
   };
   #next = 0;
 
@@ -113,7 +116,7 @@ export class Handoff {
     });
   }
 
-  /** Hands an object over; false when the neighbour's ring is full. Visible after `publish`. */
+  /** Hands an object over; false when the neighbour's ring is full. Visible after `publish` at the latest. */
   push(handle: number, length: number, owner: number, sequence: number): boolean {
     const ring = this.#outgoing[this.#next];
     this.#next = this.#next + 1 === this.#outgoing.length ? 0 : this.#next + 1;
@@ -124,7 +127,7 @@ export class Handoff {
     for (const ring of this.#outgoing) ring.publish();
   }
 
-  /** Takes what has arrived, one batch per ring. Returns how many objects that were. */
+  /** Takes what has arrived. Returns how many objects that were. */
   receive(receive: Receive): number {
     let taken = 0;
     for (const ring of this.#incoming) taken += ring.take(this.#batch, receive);

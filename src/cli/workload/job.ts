@@ -1,9 +1,16 @@
 /** What a worker does step by step, and the parts every job is made of. */
-import type { EpochDomain, EpochRef, Handle, SlabHeap } from "../../index.js";
+import {
+  EpochClosedError,
+  type EpochDomain,
+  type EpochRef,
+  type Handle,
+  type SlabHeap,
+} from "../../index.js";
 import type { Control, Tally } from "./control.js";
 import type { Handoff } from "./handoff.js";
 import type { LeakSummary } from "./messages.js";
 import type { CheckedObjects } from "./objects.js";
+import type { Patience } from "./patience.js";
 import type { WorkloadPlan } from "./plan.js";
 import type { Random } from "./random.js";
 
@@ -25,6 +32,7 @@ export class JobContext {
   readonly random: Random;
   readonly tally: Tally;
   readonly #control: Control;
+  readonly #patience: Patience;
   #stopping = false;
 
   constructor(parts: {
@@ -35,6 +43,7 @@ export class JobContext {
     random: Random;
     tally: Tally;
     control: Control;
+    patience: Patience;
   }) {
     this.plan = parts.plan;
     this.heap = parts.heap;
@@ -43,13 +52,22 @@ export class JobContext {
     this.random = parts.random;
     this.tally = parts.tally;
     this.#control = parts.control;
+    this.#patience = parts.patience;
   }
 
   /** Enters a domain of the current epoch; allocations go to that epoch from now on. */
   openDomain(label: string): EpochDomain {
-    const domain = this.heap.openDomain({ label, autoClose: false });
-    this.objects.epoch = domain.epoch.id;
-    return domain;
+    for (;;) {
+      try {
+        const domain = this.heap.openDomain({ label, autoClose: false });
+        this.objects.epoch = domain.epoch.id;
+        this.#patience.served();
+        return domain;
+      } catch (error) {
+        if (!(error instanceof EpochClosedError)) throw error;
+        this.#patience.refused("openDomain");
+      }
+    }
   }
 
   /** Counts a request and closes its epoch when the policy says so. */

@@ -6,10 +6,9 @@ import { type EpochId, type Handle, NULL_HANDLE, type SlabHeap, StaleHandleError
 import type { ClaimMap } from "./claims.js";
 import type { Tally } from "./control.js";
 import type { Damage, DamageKind } from "./messages.js";
+import type { Patience } from "./patience.js";
 import { describeStamp, ownerWord, Stamper } from "./stamp.js";
 
-/** Above that many refusals in a row the heap is not closing epochs, it is stuck. */
-const MAX_CLOSED_IN_A_ROW = 100_000;
 /** The self-test scribbles over that object of each worker, unless it is freed before. */
 const INJECT_AT_SEQUENCE = 100;
 
@@ -17,6 +16,7 @@ export interface ObjectsOptions {
   readonly heap: SlabHeap;
   readonly claims: ClaimMap;
   readonly tally: Tally;
+  readonly patience: Patience;
   readonly worker: number;
   readonly checkEvery: number;
   readonly injectDamage: boolean;
@@ -121,20 +121,26 @@ export class CheckedObjects {
   }
 
   #allocInOpenEpoch(size: number): Handle {
-    let handle = this.#heap.alloc(size, this.epoch);
-    for (let refused = 0; handle === NULL_HANDLE; refused++) {
-      if (this.#heap.lastFailure !== "epoch-closed") {
-        this.#tally.out_of_memory++;
-        return NULL_HANDLE;
-      }
-      if (refused > MAX_CLOSED_IN_A_ROW) {
-        throw new Error(`alloc(${size}) found the current epoch closed ${refused} times in a row`);
-      }
+    const handle = this.#heap.alloc(size, this.epoch);
+    return handle === NULL_HANDLE ? this.#allocAgain(size) : handle;
+  }
+
+  /** After a refusal: follows the current epoch until it is served or the heap is full. */
+  #allocAgain(size: number): Handle {
+    const { patience } = this.#options;
+    while (this.#heap.lastFailure === "epoch-closed") {
       this.#tally.epoch_closed++;
+      patience.refused(`alloc(${size})`);
       this.epoch = this.#heap.currentEpoch.id;
-      handle = this.#heap.alloc(size, this.epoch);
+      const handle = this.#heap.alloc(size, this.epoch);
+      if (handle !== NULL_HANDLE) {
+        patience.served();
+        return handle;
+      }
     }
-    return handle;
+    this.#tally.out_of_memory++;
+    patience.served();
+    return NULL_HANDLE;
   }
 
   #isFull(sequence: number): boolean {

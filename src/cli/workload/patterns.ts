@@ -20,13 +20,8 @@ export interface Pattern {
   /** The epoch is closed after that many requests of all workers together. */
   readonly epochEvery: number;
   readonly freePolicy: FreePolicy;
-  /** Payload bytes when the command line names none. */
-  readonly capacity: number;
-  /** Bytes per slab when the command line names none; undefined: the heap's own default. */
-  readonly slabSize?: number;
 }
 
-const MIB = 1024 * 1024;
 const WITHIN_REQUEST: FreePolicy = { kind: "within_req" };
 
 export type PatternName = "burst" | "steady" | "leak" | "hotspot" | "kernel";
@@ -41,7 +36,6 @@ export const PATTERNS: Readonly<Record<PatternName, Pattern>> = {
     objectSize: 128,
     epochEvery: 1,
     freePolicy: WITHIN_REQUEST,
-    capacity: 64 * MIB,
   },
   steady: {
     shows: "a plateau of slabs: objects outlive their request by 8 requests",
@@ -51,7 +45,6 @@ export const PATTERNS: Readonly<Record<PatternName, Pattern>> = {
     objectSize: 128,
     epochEvery: 16,
     freePolicy: { kind: "lag", requests: 8 },
-    capacity: 64 * MIB,
   },
   leak: {
     shows: "old epochs that hold a few leaked objects each, and the slabs under them",
@@ -61,9 +54,6 @@ export const PATTERNS: Readonly<Record<PatternName, Pattern>> = {
     objectSize: 128,
     epochEvery: 1,
     freePolicy: { kind: "leak", percent: 1 },
-    capacity: 1024 * MIB,
-    // A leaked object keeps its whole slab: small slabs let the run go on for longer.
-    slabSize: 4096,
   },
   hotspot: {
     shows: "one size class under load",
@@ -73,7 +63,6 @@ export const PATTERNS: Readonly<Record<PatternName, Pattern>> = {
     objectSize: 128,
     epochEvery: 1,
     freePolicy: WITHIN_REQUEST,
-    capacity: 64 * MIB,
   },
   kernel: {
     shows: "whole slabs filled and given back, request by request",
@@ -83,7 +72,6 @@ export const PATTERNS: Readonly<Record<PatternName, Pattern>> = {
     objectSize: 256,
     epochEvery: 1,
     freePolicy: WITHIN_REQUEST,
-    capacity: 64 * MIB,
   },
 };
 

@@ -34,11 +34,11 @@ export class ProgressLine {
   }
 
   #text({ elapsedSec, tally, counters, slabSize, rssBytes, working, kills }: RunProgress): string {
-    const operations = tally.allocs + tally.frees;
+    const operations = counters.allocCount + counters.freeCount;
     const perSec = (operations - this.#lastOperations) / Math.max(0.001, elapsedSec - this.#lastElapsed);
     this.#lastOperations = operations;
     this.#lastElapsed = elapsedSec;
-    const slow = counters.allocCount > 0 ? counters.slowPathHits / counters.allocCount : 0;
+    const slow = counters.slowPathHits / Math.max(1, counters.allocCount);
     return [
       formatSeconds(elapsedSec),
       `${formatRate(perSec)} ops/s`,

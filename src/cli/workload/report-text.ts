@@ -60,7 +60,10 @@ function summary(report: WorkloadReport): string[] {
   const { throughput: t, memory: m, slow_path: slow, alloc_failures: failures, workers } = report;
   const closes = report.epoch_closes;
   const rows: [string, string][] = [
-    ["requests", `${formatCount(t.requests)} (${formatRate(t.requests_per_sec)}/s)`],
+    [
+      report.parameters.trace === null ? "requests" : "repetitions",
+      `${formatCount(t.requests)} (${formatRate(t.requests_per_sec)}/s)`,
+    ],
     [
       "operations",
       `${formatRate(t.operations_per_sec)}/s checked: ${formatCount(t.allocs)} allocs, ${formatCount(t.frees)} frees, ` +
@@ -68,7 +71,8 @@ function summary(report: WorkloadReport): string[] {
     ],
     [
       "slow path",
-      `${formatShare(slow.share)} of allocs (${formatCount(slow.hits)}), ${plural(slow.new_slabs, "slab")} taken`,
+      `${formatShare(slow.share)} of allocs (${formatCount(slow.hits)}); ${plural(slow.new_slabs, "slab")} taken, ` +
+        `${formatCount(slow.recycled_slabs)} given back`,
     ],
     [
       "alloc failures",
@@ -77,8 +81,8 @@ function summary(report: WorkloadReport): string[] {
     ],
     [
       "epoch closes",
-      `${formatCount(closes.closes)}, ${plural(closes.slabs_scanned, "slab")} scanned and ` +
-        `${formatCount(closes.slabs_recycled)} recycled by the closing thread`,
+      `${formatCount(closes.closes)}; the closing threads scanned ${plural(closes.slabs_scanned, "slab")} and ` +
+        `recycled ${formatCount(closes.slabs_recycled)} at once`,
     ],
     [
       "memory peak",

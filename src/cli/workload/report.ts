@@ -33,10 +33,17 @@ export interface WorkloadReport {
     /** Objects that should have been handed over while the neighbour's ring was full. */
     readonly handoff_full: number;
   };
-  readonly slow_path: { readonly hits: number; readonly share: number; readonly new_slabs: number };
+  readonly slow_path: {
+    readonly hits: number;
+    /** Of all allocations tried, failed ones included. */
+    readonly share: number;
+    readonly new_slabs: number;
+    readonly recycled_slabs: number;
+  };
   readonly alloc_failures: { readonly out_of_memory: number; readonly epoch_closed: number };
   readonly epoch_closes: {
     readonly closes: number;
+    /** By the thread that closed; the other owners recycle theirs at their next operation. */
     readonly slabs_scanned: number;
     readonly slabs_recycled: number;
   };
@@ -98,7 +105,9 @@ export interface Parameters {
 /** The document of a finished run. */
 export function buildReport(run: RunRecord): WorkloadReport {
   const { tally, counters, closing, crew, slabSize } = run;
-  const operations = tally.allocs + tally.frees;
+  // The heap's counters miss nothing when a worker is killed; a tally may lag behind by one slice.
+  const operations = counters.allocCount + counters.freeCount;
+  const attempts = counters.allocCount + counters.outOfMemory + counters.epochClosed;
   const perSec = (count: number) => (run.durationSec > 0 ? count / run.durationSec : 0);
   const failed = tally.damage > 0 || crew.errors.length > 0 || closing.problems.length > 0;
   return {
@@ -114,18 +123,19 @@ export function buildReport(run: RunRecord): WorkloadReport {
       repeats: tally.repeats,
       operations,
       operations_per_sec: perSec(operations),
-      allocs: tally.allocs,
-      frees: tally.frees,
+      allocs: counters.allocCount,
+      frees: counters.freeCount,
       foreign_frees: tally.foreign_frees,
       handed_over: tally.handed_over,
       handoff_full: tally.handoff_full,
     },
     slow_path: {
       hits: counters.slowPathHits,
-      share: counters.allocCount > 0 ? counters.slowPathHits / counters.allocCount : 0,
+      share: attempts > 0 ? counters.slowPathHits / attempts : 0,
       new_slabs: counters.newSlabs,
+      recycled_slabs: counters.recycledSlabs,
     },
-    alloc_failures: { out_of_memory: tally.out_of_memory, epoch_closed: tally.epoch_closed },
+    alloc_failures: { out_of_memory: counters.outOfMemory, epoch_closed: counters.epochClosed },
     epoch_closes: {
       closes: tally.advances,
       slabs_scanned: tally.slabs_scanned,

@@ -84,14 +84,19 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
   peakRss = Math.max(peakRss, process.memoryUsage.rss());
 
   const leaked = mergeLeaks(crew.record.leaked);
+  const tally = control.total(plan.threads);
   const counters = heap.counters();
   crew.record.errors.push(...foreignSeats(heap));
-  const closing = closeDown(heap, leaked.live_objects, crew.record.kills > 0 || crew.failed);
+  const closing = closeDown(heap, {
+    leaked: leaked.live_objects,
+    tally,
+    incomplete: crew.record.kills > 0 || crew.failed,
+  });
   return {
     setup,
     endedBy: crew.failed ? "worker-error" : endedBy,
     durationSec,
-    tally: control.total(plan.threads),
+    tally,
     counters,
     slabSize: heap.slabSize,
     capacity: heap.capacity,

@@ -8,12 +8,13 @@ import { type Job, JobContext } from "./job.js";
 import type { Damage, WorkerMessage, WorkerTask } from "./messages.js";
 import { CheckedObjects } from "./objects.js";
 import { Pacer } from "./pacer.js";
+import { Patience } from "./patience.js";
 import { Random } from "./random.js";
 import { ReplayJob } from "./replay.js";
 import { RequestJob } from "./requests.js";
 
 /** Steps between two looks at the rings and the phase. */
-const STEPS_PER_SLICE = 16;
+const STEPS_PER_SLICE = 4;
 /** A sleeping worker looks at its rings that often. */
 const MAX_SLEEP_MS = 20;
 /** Findings a worker spells out; further ones are only counted. */
@@ -34,10 +35,12 @@ function main(task: WorkerTask): void {
     control.publish(slot, tally);
     if (reported++ < MAX_REPORTED_DAMAGE) post({ type: "damage", damage });
   };
+  const patience = new Patience(control);
   const objects = new CheckedObjects({
     heap,
     claims: new ClaimMap(task.claims),
     tally,
+    patience,
     worker,
     checkEvery: plan.checkEvery,
     injectDamage: plan.injectDamage,
@@ -45,7 +48,7 @@ function main(task: WorkerTask): void {
   });
   const handoff = new Handoff(task.rings, plan.threads, slot);
   const random = new Random(plan.seed, worker);
-  const context = new JobContext({ plan, heap, objects, handoff, random, tally, control });
+  const context = new JobContext({ plan, heap, objects, handoff, random, tally, control, patience });
   const job: Job = task.trace === undefined ? new RequestJob(context) : new ReplayJob(context, task.trace);
   const freeReceived = (handle: number, length: number, owner: number, sequence: number) =>
     objects.free(handle as Handle, length, owner, sequence);

@@ -23,7 +23,7 @@ describe("bad input of tslab workload", () => {
     ["--objs-min 9 --objs-max 3", /--objs-min: got "9"; expected at most --objs-max, which is 3/],
     ["--objs-max 0", /--objs-max: got "0"/],
     ["--size 0", /--size: got "0"; expected bytes from 1/],
-    ["--size 65MiB", /--size: got "68157440"; expected at most --capacity/],
+    ["--size 65MiB --capacity 64MiB", /--size: got "68157440"; expected at most --capacity/],
     ["--epoch-policy batch", /--epoch-policy: got "batch"; expected batch:N with N a whole number from 1/],
     ["--epoch-policy hourly", /--epoch-policy: got "hourly"; expected per_req, batch:N or manual/],
     ["--free-policy lag:0", /--free-policy: got "lag:0"; expected lag:N with N a whole number from 1/],

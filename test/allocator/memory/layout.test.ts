@@ -1,0 +1,192 @@
+/**
+ * Defends: the layout is a pure function of the configuration; its regions neither overlap nor leave the buffer;
+ * what two threads write never shares a cache line; slots fit a handle; payload starts on a page.
+ * Method: random configurations over the whole allowed range; regions are collected and sorted.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  CLASS_SHARD_WORDS,
+  EPOCH_SHARD_WORDS,
+  SEAT_SHARD_WORDS,
+} from "../../../src/allocator/counters/fields.js";
+import type { HeapConfig } from "../../../src/allocator/memory/config.js";
+import * as L from "../../../src/allocator/memory/layout.js";
+import { MAX_CLASSES, resolveSizeClasses } from "../../../src/allocator/memory/size-classes.js";
+
+const LINE = 16;
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+const configs: fc.Arbitrary<HeapConfig> = fc
+  .record({
+    slabExponent: fc.integer({ min: 12, max: 20 }),
+    capacity: fc.oneof(
+      fc.integer({ min: 4096, max: 2 ** 32 }),
+      fc.integer({ min: 4096, max: 2 ** 20 }),
+      fc.constantFrom(4096, 2 ** 26, 2 ** 32),
+    ),
+    classes: fc.oneof(
+      fc.constantFrom("default", "seed"),
+      fc.uniqueArray(fc.integer({ min: 1, max: 512 }), { minLength: 1, maxLength: MAX_CLASSES }),
+    ),
+    maxWorkers: fc.integer({ min: 1, max: 255 }),
+    zeroOnFree: fc.boolean(),
+  })
+  .map(({ slabExponent, capacity, classes, maxWorkers, zeroOnFree }) => {
+    const slabSize = 2 ** slabExponent;
+    const option = typeof classes === "string" ? classes : classes.map((n) => n * 8).sort((a, b) => a - b);
+    const sizeClasses = resolveSizeClasses(option, slabSize);
+    return { capacityBytes: capacity, slabSize, sizeClasses, maxWorkers, zeroOnFree };
+  });
+
+/** [first word, words, name] of every region of metadata. */
+function regions(layout: L.Layout): [number, number, string][] {
+  const list: [number, number, string][] = [
+    [0, L.DUMMY_SLAB, "header, ring, classes"],
+    [L.DUMMY_SLAB, L.SLAB_WORDS, "dummy slab"],
+    [L.SLAB_BASE, layout.slabCount * L.SLAB_WORDS, "slab records"],
+    [layout.classMapBase, layout.classMapWords, "class map"],
+    [layout.slotBase, layout.slotMask + 1, "slot words"],
+    [layout.slotBase + layout.linkDelta, layout.slotMask + 1, "link words"],
+  ];
+  layout.freeLevels.forEach((base, i) => {
+    list.push([base, layout.freeLevelWords[i], `free map ${i}`]);
+  });
+  for (const seat of [1, Math.ceil(layout.maxWorkers / 2), layout.maxWorkers]) {
+    list.push([L.seatAt(layout, seat), layout.seatWords, `seat ${seat}`]);
+  }
+  return list.filter((region, i) => list.findIndex((other) => other[0] === region[0]) === i);
+}
+
+test("regions neither overlap nor leave the buffer, and start on cache lines", () => {
+  fc.assert(
+    fc.property(configs, (config) => {
+      const layout = L.computeLayout(config, NO_LIMIT);
+      let end = 0;
+      for (const [from, length, name] of regions(layout).sort((a, b) => a[0] - b[0])) {
+        expect(from, `${name} overlaps`).toBeGreaterThanOrEqual(end);
+        // Link words are their slab owner's alone; in a heap of a few slots they follow the slot words at once.
+        if (name !== "link words") expect(from % LINE, `${name} is not aligned`).toBe(0);
+        end = from + length;
+      }
+      expect(end).toBeLessThanOrEqual(layout.metadataWords);
+      expect(layout.payloadOffset).toBe(layout.metadataWords * 4);
+      expect(layout.bufferBytes).toBe(layout.payloadOffset + layout.slabCount * layout.slabSize);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("payload is page-aligned, covers the capacity, and every slot fits the slot bits of a handle", () => {
+  fc.assert(
+    fc.property(configs, (config) => {
+      const layout = L.computeLayout(config, NO_LIMIT);
+      expect(layout.payloadOffset % 4096).toBe(0);
+      expect((layout.slotBase * 4) % 4096).toBe(0);
+      expect(layout.capacityBytes).toBe(Math.ceil(config.capacityBytes / config.slabSize) * config.slabSize);
+      expect(layout.slabCount * 2 ** layout.slotsShift).toBeLessThanOrEqual(2 ** L.SLOT_BITS);
+      expect(Math.log2(layout.slotMask + 1) % 1).toBe(0);
+      expect(layout.slotMask + 1).toBeGreaterThanOrEqual(layout.slabCount * 2 ** layout.slotsShift);
+      for (const size of layout.sizeClasses) {
+        const slots = L.slotsInSlab(layout, size);
+        expect(slots).toBeGreaterThanOrEqual(1);
+        expect(slots * size).toBeLessThanOrEqual(layout.slabSize);
+        expect(slots).toBeLessThanOrEqual(2 ** layout.slotsShift);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a seat's own words, counters, bins and pending bits do not overlap", () => {
+  fc.assert(
+    fc.property(configs, (config) => {
+      const layout = L.computeLayout(config, NO_LIMIT);
+      const parts: [number, number][] = [
+        [L.SEAT_WORD, 2],
+        [L.SEAT_PHASE, 3],
+        [L.SEAT_SREF, L.RING_SIZE],
+        [L.SEAT_DEPTH, L.RING_SIZE],
+        [L.SEAT_OWN, L.RING_SIZE],
+        [L.SEAT_COUNTERS, SEAT_SHARD_WORDS],
+        [layout.seatEpochShards, L.RING_SIZE * EPOCH_SHARD_WORDS],
+        [layout.seatBins, (layout.classCount + 1) * CLASS_SHARD_WORDS],
+        [layout.seatPending, layout.pendingWords],
+      ];
+      let end = 0;
+      for (const [from, length] of parts) {
+        expect(from).toBeGreaterThanOrEqual(end);
+        end = from + length;
+      }
+      expect(end).toBeLessThanOrEqual(layout.seatWords);
+      expect(layout.pendingWords * 32).toBeGreaterThanOrEqual(layout.slabCount);
+      // Others set pending bits: they share no line with the next seat's polled words.
+      expect(layout.seatWords % (LINE * 2)).toBe(0);
+      expect(L.binAt(layout, 1, 0)).toBe(layout.seatBase + layout.seatBins);
+    }),
+  );
+});
+
+test("is pure: equal configurations give equal, frozen layouts", () => {
+  fc.assert(
+    fc.property(configs, (config) => {
+      const layout = L.computeLayout(config, NO_LIMIT);
+      expect(L.computeLayout({ ...config }, NO_LIMIT)).toEqual(layout);
+      expect(Object.isFrozen(layout)).toBe(true);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("words that different threads poll or bump lie on lines of their own", () => {
+  const lines = [L.PHASE, L.ERA, L.DEEP, L.PRESSURE, L.DOOMS, L.COMMITTED].map((word) => Math.floor(word / LINE));
+  expect(new Set(lines).size).toBe(lines.length);
+  expect(lines).not.toContain(0);
+  expect(L.SLAB_WORDS % LINE).toBe(0);
+  expect(Math.floor(L.SEAT_PHASE / LINE)).not.toBe(Math.floor(L.SEAT_WORD / LINE));
+  expect(Math.floor(L.SEAT_SREF / LINE)).not.toBe(Math.floor(L.SEAT_PHASE / LINE));
+});
+
+test("fixed tables fit before the slab records", () => {
+  expect(L.RETAINS_BASE + L.RING_SIZE).toBeLessThanOrEqual(L.EPOCH_BASE);
+  expect(L.EP_LABEL_B + L.LABEL_TEXT + 8).toBeLessThanOrEqual(L.EPOCH_WORDS);
+  expect(L.EP_LABEL_A + L.LABEL_TEXT + 8).toBeLessThanOrEqual(L.EP_LABEL_B);
+  expect(L.EP_CLOSE_COMMITTED_AFTER).toBeLessThan(L.EP_LABEL_A);
+  expect(L.CLASS_SLOTS_BASE + MAX_CLASSES).toBeLessThanOrEqual(L.DUMMY_SLAB);
+  expect(L.slabOfRecord(L.recordAt(12345))).toBe(12345);
+});
+
+describe("the largest heap", () => {
+  const config: HeapConfig = {
+    capacityBytes: 2 ** 32,
+    slabSize: 65536,
+    sizeClasses: resolveSizeClasses("default", 65536),
+    maxWorkers: 255,
+    zeroOnFree: false,
+  };
+
+  test("4 GiB fit when the runtime has no limit", () => {
+    const layout = L.computeLayout(config, NO_LIMIT);
+    expect(layout.capacityBytes).toBe(2 ** 32);
+    expect(layout.slabCount).toBe(65536);
+  });
+
+  test("metadata comes out of the payload when the runtime stops at 4 GiB", () => {
+    for (const slabSize of [4096, 65536, 2 ** 20]) {
+      const sizeClasses = resolveSizeClasses("default", slabSize);
+      const layout = L.computeLayout({ ...config, slabSize, sizeClasses }, 2 ** 32);
+      expect(layout.bufferBytes).toBeLessThanOrEqual(2 ** 32);
+      expect(layout.capacityBytes).toBeGreaterThan(3 * 2 ** 30);
+      // Opening the buffer recomputes the layout from the slab count, without the limit: same result.
+      const again = { ...config, slabSize, sizeClasses, capacityBytes: layout.capacityBytes };
+      expect(L.computeLayout(again, NO_LIMIT)).toEqual(layout);
+    }
+  });
+
+  test("4 KiB slabs: a million slabs, four levels of free map", () => {
+    const layout = L.computeLayout({ ...config, slabSize: 4096, sizeClasses: [64] }, NO_LIMIT);
+    expect(layout.slabCount).toBe(2 ** 20);
+    expect(layout.freeLevelWords).toEqual([32768, 1024, 32, 1]);
+    expect(layout.slotsShift).toBe(6);
+  });
+});

@@ -1,0 +1,154 @@
+/** What the allocator's tests share: small heaps, a look at single words, filling up, and "nothing was lost". */
+import { expect } from "vitest";
+import { SlabHeap } from "../../src/allocator/heap/heap.js";
+import { readCounter } from "../../src/allocator/counters/record.js";
+import {
+  binAt,
+  ERA,
+  type Layout,
+  PHASE,
+  REC_BASE,
+  recordAt,
+  SEAT_COUNTERS,
+  SEAT_WORD,
+  seatAt,
+  SLAB_ERA,
+  SLAB_LIVE,
+  SLAB_TAG,
+} from "../../src/allocator/memory/layout.js";
+import type { EpochId, Handle, HeapOptions } from "../../src/allocator/types.js";
+import { handleSlot } from "../../src/allocator/words/handle.js";
+
+export const SLAB = 4096;
+/** 16 slabs of 4 KiB, four seats, three classes: 64, 32 and 4 slots per slab. */
+export const SMALL: HeapOptions = {
+  capacity: 16 * SLAB,
+  slabSize: SLAB,
+  maxWorkers: 4,
+  sizeClasses: [64, 128, 1024],
+};
+
+export function smallHeap(options: HeapOptions = {}): SlabHeap {
+  return SlabHeap.create({ ...SMALL, ...options });
+}
+
+/** Another seat of the same heap, held by this same thread. */
+export function another(heap: SlabHeap): SlabHeap {
+  return SlabHeap.attach(heap.share(), { sameThread: true });
+}
+
+export function words(heap: SlabHeap): { m: Int32Array; layout: Layout } {
+  return { m: heap._a.m, layout: heap._a.layout };
+}
+
+/** Word index of the slot `handle` names. */
+export function slotWordOf(heap: SlabHeap, handle: number): number {
+  return heap._a.layout.slotBase + handleSlot(handle);
+}
+
+export function slabOf(heap: SlabHeap, handle: number): number {
+  return handleSlot(handle) >> heap._a.layout.slotsShift;
+}
+
+export function tagAt(heap: SlabHeap, slab: number): number {
+  return heap._a.m[recordAt(slab) + SLAB_TAG];
+}
+
+export function setTag(heap: SlabHeap, slab: number, tag: number): void {
+  heap._a.m[recordAt(slab) + SLAB_TAG] = tag;
+}
+
+export function eraAt(heap: SlabHeap, slab: number): number {
+  return heap._a.m[recordAt(slab) + SLAB_ERA];
+}
+
+export function liveAt(heap: SlabHeap, slab: number): number {
+  return heap._a.m[recordAt(slab) + SLAB_LIVE];
+}
+
+export function recAt(heap: SlabHeap, id: number): number {
+  return heap._a.m[REC_BASE + id];
+}
+
+export function newestEra(heap: SlabHeap): number {
+  return heap._a.m[ERA];
+}
+
+export function phase(heap: SlabHeap): number {
+  return heap._a.m[PHASE];
+}
+
+export function seatWordIndex(heap: SlabHeap, seat: number): number {
+  return seatAt(heap._a.layout, seat) + SEAT_WORD;
+}
+
+/** A class counter of the heap object's own seat; class `sizeClasses.length` is the large one. */
+export function classCounter(heap: SlabHeap, classIndex: number, cell: number, seat = heap.seat): number {
+  return readCounter(heap._a.m, binAt(heap._a.layout, seat, classIndex) + cell);
+}
+
+export function seatCounter(heap: SlabHeap, cell: number, seat = heap.seat): number {
+  return readCounter(heap._a.m, seatAt(heap._a.layout, seat) + SEAT_COUNTERS + cell);
+}
+
+export function epochId(id: number): EpochId {
+  return id as EpochId;
+}
+
+/** Any number in a handle's place. */
+export function forged(value: number): Handle {
+  return value as Handle;
+}
+
+/** Allocates until nothing is left. */
+export function fill(heap: SlabHeap, size: number): Handle[] {
+  const handles: Handle[] = [];
+  for (let handle = heap.alloc(size); handle !== 0; handle = heap.alloc(size)) handles.push(handle);
+  expect(heap.lastFailure).toBe("out-of-memory");
+  return handles;
+}
+
+export function freeAll(heap: SlabHeap, handles: readonly Handle[]): void {
+  for (const handle of handles) expect(heap.free(handle)).toBe(true);
+}
+
+/** Every problem `verify` finds, after all attachments honoured what there is to honour. */
+export function expectHealthy(...heaps: readonly SlabHeap[]): void {
+  for (const heap of heaps) heap.poll();
+  for (const heap of heaps) expect(heap.verify().problems).toEqual([]);
+}
+
+/** Discards everything ever allocated and takes the whole payload as one object: nothing was lost. */
+export function expectWholeMemoryBack(heap: SlabHeap, ...others: readonly SlabHeap[]): void {
+  const next = heap.advanceEpoch();
+  heap.discardBefore(next);
+  for (const other of others) other.poll();
+  expectHealthy(heap, ...others);
+  expect(heap.verify().slabs).toBe(0);
+  const all = heap.alloc(heap.capacity);
+  expect(all).not.toBe(0);
+  expect(heap.sizeOf(all)).toBe(heap.capacity);
+  expect(heap.free(all)).toBe(true);
+  expectHealthy(heap, ...others);
+}
+
+/** Deterministic random numbers (mulberry32); print the seed when a test fails. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Names the seed of a random test when it fails. */
+export function withSeed(body: (random: () => number, seed: number) => void): void {
+  const seed = (Math.random() * 2 ** 32) >>> 0;
+  try {
+    body(randomFrom(seed), seed);
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${(error as Error).message}`, { cause: error });
+  }
+}
