@@ -1,0 +1,168 @@
+/**
+ * Defends: a watched worker's seats, and no others, are reaped when it exits; while it runs, reaping it is refused; what
+ * is no worker is refused with an explanation.
+ * Method: fake workers (an event emitter with a thread id; a bare object with terminate, as in browsers), a second seat
+ * relabelled as that worker's, and fake timers.
+ */
+import { EventEmitter } from "node:events";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { InvalidTypeError, SeatAliveError } from "../../../src/allocator/errors.js";
+import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
+import { SEAT_THREAD, seatAt } from "../../../src/allocator/memory/layout.js";
+import { whoOf } from "../../../src/allocator/seats/seat.js";
+import { packSeat, SEAT_LIVE, SEAT_REAPING } from "../../../src/allocator/words/seat-word.js";
+import type { WorkerLike } from "../../../src/allocator/types.js";
+import { another, expectHealthy, expectWholeMemoryBack, seatWordIndex, smallHeap } from "../support.js";
+
+class FakeWorker extends EventEmitter implements WorkerLike {
+  threadId: number;
+  constructor(threadId: number) {
+    super();
+    this.threadId = threadId;
+  }
+  terminate(): Promise<number> {
+    this.exit();
+    return Promise.resolve(1);
+  }
+  exit(): void {
+    this.threadId = -1; // as Node does before it tells
+    this.emit("exit", 0);
+  }
+}
+
+let heap: SlabHeap;
+beforeEach(() => {
+  vi.useFakeTimers();
+  heap = smallHeap();
+});
+afterEach(() => {
+  expectWholeMemoryBack(heap);
+  heap.detach();
+  vi.useRealTimers();
+});
+
+/** A seat as the thread with this tag (id + 1, or minus a token) would hold it. `known`: it lived to store its full id. */
+function seatOf(thread: number, known = true): SlabHeap {
+  const seat = another(heap);
+  heap._a.m[seatWordIndex(heap, seat.seat)] = packSeat(seat.incarnation, whoOf(thread), SEAT_LIVE);
+  heap._a.m[seatAt(heap._a.layout, seat.seat) + SEAT_THREAD] = known ? thread : 0;
+  return seat;
+}
+const states = (): string[] => heap.seats().map((seat) => seat.state);
+
+describe("workers with a thread id", () => {
+  test("every seat of the worker is reaped at its exit; others stay", () => {
+    const worker = new FakeWorker(77);
+    heap.watch(worker);
+    const [a, b, c] = [seatOf(78), seatOf(78), seatOf(79)];
+    const handles = [a.alloc(64), b.alloc(64), c.alloc(64)];
+    expect(states()).toEqual(["LIVE", "LIVE", "LIVE", "LIVE"]);
+    worker.exit();
+    expect(states()).toEqual(["LIVE", "FREE", "FREE", "LIVE"]);
+    for (const handle of handles) expect(heap.isLive(handle)).toBe(true);
+    expectHealthy(heap);
+    heap.watch(new FakeWorker(78));
+  });
+
+  test("a seat taken after watch() but killed before it stored its full id is found by its seat word", () => {
+    const worker = new FakeWorker(77);
+    heap.watch(worker);
+    seatOf(78, false);
+    worker.exit();
+    expect(states()).toEqual(["LIVE", "FREE"]);
+  });
+
+  test("two threads whose ids agree in 14 bits are told apart by the full id", () => {
+    const worker = new FakeWorker(77);
+    heap.watch(worker);
+    seatOf(78 + 2 ** 14);
+    seatOf(78);
+    worker.exit();
+    expect(states()).toEqual(["LIVE", "LIVE", "FREE"]);
+  });
+
+  test("reap of a watched worker that has not exited is refused", () => {
+    const worker = new FakeWorker(77);
+    heap.watch(worker);
+    const seat = seatOf(78);
+    seat.detach = () => {}; // not this thread's any more
+    const { incarnation } = seat;
+    expect(() => heap.reap(seat.seat, incarnation)).toThrow(SeatAliveError);
+    worker.exit();
+    expect(heap.reap(seat.seat, incarnation).status).toBe("free");
+  });
+
+  test("an exit after the watcher detached is ignored", () => {
+    const watcher = another(heap);
+    const worker = new FakeWorker(77);
+    watcher.watch(worker);
+    seatOf(78);
+    watcher.detach();
+    worker.exit();
+    expect(states()).toEqual(["LIVE", "FREE", "LIVE"]);
+    heap.watch(Object.assign(new FakeWorker(77)));
+  });
+
+  test("exit without any seat taken does nothing", () => {
+    const worker = new FakeWorker(77);
+    heap.watch(worker);
+    worker.exit();
+    expect(states()).toEqual(["LIVE"]);
+  });
+
+  test("a seat somebody else is reaping is looked at again later", () => {
+    const worker = new FakeWorker(77);
+    heap.watch(worker);
+    const seat = seatOf(78);
+    const index = seatWordIndex(heap, seat.seat);
+    const word = heap._a.m[index];
+    heap._a.m[index] = packSeat(seat.incarnation, 4, SEAT_REAPING);
+    worker.exit();
+    expect(states()[1]).toBe("REAPING");
+    heap._a.m[index] = word;
+    vi.advanceTimersByTime(60);
+    expect(states()[1]).toBe("FREE");
+  });
+});
+
+describe("workers without a thread id", () => {
+  test("terminate() of the worker reaps the seats taken with its ref, a moment later", () => {
+    const ref = heap.share();
+    const terminate = vi.fn(() => "done");
+    const worker: WorkerLike = { terminate };
+    heap.watch(worker, ref);
+    seatOf(-ref.token);
+    seatOf(-ref.token - 1);
+    expect(worker.terminate()).toBe("done");
+    expect(terminate).toHaveBeenCalledTimes(1);
+    expect(states()).toEqual(["LIVE", "LIVE", "LIVE"]);
+    vi.advanceTimersByTime(1000);
+    expect(states()).toEqual(["LIVE", "FREE", "LIVE"]);
+  });
+
+  test("terminate keeps its own this", () => {
+    const worker = {
+      stopped: false,
+      terminate(): void {
+        this.stopped = true;
+      },
+    };
+    heap.watch(worker, heap.share());
+    worker.terminate();
+    expect(worker.stopped).toBe(true);
+  });
+
+  test("need a ref", () => {
+    for (const ref of [undefined, {}, { token: "5" }]) {
+      expect(() => heap.watch({ terminate: () => 0 }, ref as never)).toThrow(InvalidTypeError);
+      expect(() => heap.watch({ terminate: () => 0 }, ref as never)).toThrow("share()");
+    }
+  });
+});
+
+test("what is no worker is refused", () => {
+  for (const worker of [undefined, null, 5, "w", {}, { threadId: 3 }, { terminate: 5 }, () => 0]) {
+    expect(() => heap.watch(worker as never)).toThrow(InvalidTypeError);
+    expect(() => heap.watch(worker as never)).toThrow("watch: expected a Worker");
+  }
+});
