@@ -1,7 +1,7 @@
 /** `temporal-slab`: a lifetime-aware slab heap in one SharedArrayBuffer, shared by many threads. */
 export {
-  AlreadyAttachedError,
   type AllocFailure,
+  AlreadyAttachedError,
   type AttachOptions,
   BufferUnavailableError,
   type CloseReport,
@@ -34,8 +34,8 @@ export {
   RING_SIZE,
   SeatAliveError,
   type SeatInfo,
-  SeatsExhaustedError,
   type SeatState,
+  SeatsExhaustedError,
   SlabHeap,
   StaleHandleError,
   TemporalSlabError,

@@ -1,7 +1,7 @@
 /** What the allocator's tests share: small heaps, a look at single words, filling up, and "nothing was lost". */
 import { expect } from "vitest";
-import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import { readCounter } from "../../src/allocator/counters/record.js";
+import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import {
   binAt,
   ERA,
@@ -11,10 +11,10 @@ import {
   recordAt,
   SEAT_COUNTERS,
   SEAT_WORD,
-  seatAt,
   SLAB_ERA,
   SLAB_LIVE,
   SLAB_TAG,
+  seatAt,
 } from "../../src/allocator/memory/layout.js";
 import type { EpochId, Handle, HeapOptions } from "../../src/allocator/types.js";
 import { handleSlot } from "../../src/allocator/words/handle.js";

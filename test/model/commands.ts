@@ -46,7 +46,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       explicit: flag,
     }),
   },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant("allocElsewhere" as const), seat, epoch, size: choice }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ op: fc.constant("allocElsewhere" as const), seat, epoch, size: choice }),
+  },
   {
     weight: 8,
     arbitrary: fc.record({ op: fc.constant("free" as const), seat, pick: choice, times: fc.nat(30) }),
@@ -57,8 +60,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({ op: fc.constant("freeForged" as const), seat, pick: choice, how: fc.nat(11) }),
   },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("advance" as const), seat, times: fc.nat(19) }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant("close" as const), seat, back: fc.nat(20), byRef: flag }) },
-  { weight: 3, arbitrary: fc.record({ op: fc.constant("discard" as const), seat, back: fc.nat(20), byRef: flag }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ op: fc.constant("close" as const), seat, back: fc.nat(20), byRef: flag }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ op: fc.constant("discard" as const), seat, back: fc.nat(20), byRef: flag }),
+  },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("discardBefore" as const), seat, back: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("retain" as const), seat, epoch }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("release" as const), seat, epoch }) },

@@ -24,6 +24,7 @@ export function check(i32: Int32Array, object: Expected): void {
 
 export function checkZero(i32: Int32Array, offset: number, usable: number): void {
   for (let w = offset / 4; w < (offset + usable) / 4; w++) {
-    if (i32[w] !== 0) throw new Error(`zeroOnFree: byte ${w * 4 - offset} of a new object at ${offset} is not 0`);
+    if (i32[w] !== 0)
+      throw new Error(`zeroOnFree: byte ${w * 4 - offset} of a new object at ${offset} is not 0`);
   }
 }

@@ -38,7 +38,10 @@ export class Driver {
   /** True once a second seat has been there: then *out of memory* may also mean "held by somebody else". */
   private shared = false;
 
-  constructor(private readonly options: HeapOptions) {
+  private readonly options: HeapOptions;
+
+  constructor(options: HeapOptions) {
+    this.options = options;
     const heap = SlabHeap.create(options);
     this.oracle = new Oracle(heap);
     this.join(heap);
@@ -63,20 +66,24 @@ export class Driver {
     const seat = "seat" in command ? this.seats[command.seat % this.seats.length] : this.first;
     switch (command.op) {
       case "alloc":
-        return this.allocMany(seat, command);
+        this.allocMany(seat, command);
+        return;
       case "allocElsewhere": {
         const elsewhere = command.epoch !== ringOf(this.oracle.newest);
         if (!elsewhere) return;
         equal(seat.alloc(1 + command.size, command.epoch as EpochId), NULL_HANDLE, "alloc in a closed epoch");
-        return equal(seat.lastFailure, "epoch-closed", "lastFailure");
+        equal(seat.lastFailure, "epoch-closed", "lastFailure");
+        return;
       }
       case "free":
         for (let i = 0; i <= command.times; i++) this.free(seat, command.pick + i * 7);
         return;
       case "freeDead":
-        return this.freeDead(seat, command.pick);
+        this.freeDead(seat, command.pick);
+        return;
       case "freeForged":
-        return this.freeForged(seat, command);
+        this.freeForged(seat, command);
+        return;
       case "advance":
         for (let i = 0; i <= command.times; i++) {
           this.oracle.advance();
@@ -85,32 +92,50 @@ export class Driver {
         this.effort.wraps += command.times >= 15 ? 1 : 0;
         return;
       case "close":
-        return this.close(seat, command.back, command.byRef);
+        this.close(seat, command.back, command.byRef);
+        return;
       case "discard":
-        return this.discard(seat, command.back, command.byRef);
+        this.discard(seat, command.back, command.byRef);
+        return;
       case "discardBefore":
-        return this.discardBefore(seat, command.back);
+        this.discardBefore(seat, command.back);
+        return;
       case "retain":
-        equal(seat.retainEpoch(command.epoch as EpochId), this.oracle.retain(command.epoch, 1), "retainEpoch");
+        equal(
+          seat.retainEpoch(command.epoch as EpochId),
+          this.oracle.retain(command.epoch, 1),
+          "retainEpoch",
+        );
         return;
       case "release":
-        equal(seat.releaseEpoch(command.epoch as EpochId), this.oracle.retain(command.epoch, -1), "releaseEpoch");
-        return this.expectCurrent(seat.currentEpoch);
+        equal(
+          seat.releaseEpoch(command.epoch as EpochId),
+          this.oracle.retain(command.epoch, -1),
+          "releaseEpoch",
+        );
+        this.expectCurrent(seat.currentEpoch);
+        return;
       case "enter":
-        return this.enter(seat, command.auto, command.wrong);
+        this.enter(seat, command.auto, command.wrong);
+        return;
       case "exit":
-        return this.exit(seat, command.outOfOrder);
+        this.exit(seat, command.outOfOrder);
+        return;
       case "attach":
-        return this.attach();
+        this.attach();
+        return;
       case "detach":
         if (this.seats.length > 1) this.detach(seat);
         return;
       case "poll":
-        return seat.poll();
+        seat.poll();
+        return;
       case "look":
-        return this.look(seat, command.pick, command.epoch);
+        this.look(seat, command.pick, command.epoch);
+        return;
       case "verify":
-        return this.verify(seat, command.pollAll);
+        this.verify(seat, command.pollAll);
+        return;
     }
   }
 
@@ -192,13 +217,18 @@ export class Driver {
     if (handle === NULL_HANDLE) {
       equal(seat.lastFailure, "out-of-memory", `alloc(${size}) in the current epoch fails because of`);
       this.effort.outOfMemory++;
-      if (!this.shared) equal(this.oracle.mayBeFull(size), true, `alloc(${size}) says out of memory; heap full`);
+      if (!this.shared)
+        equal(this.oracle.mayBeFull(size), true, `alloc(${size}) says out of memory; heap full`);
       return false;
     }
     this.effort.allocs++;
     const usable = seat.sizeOf(handle);
     const sizeClass = seat.sizeClasses.find((c) => c >= size);
-    equal(usable, sizeClass ?? Math.ceil(size / seat.slabSize) * seat.slabSize, `sizeOf an object of ${size}`);
+    equal(
+      usable,
+      sizeClass ?? Math.ceil(size / seat.slabSize) * seat.slabSize,
+      `sizeOf an object of ${size}`,
+    );
     const offset = seat.byteOffset(handle);
     if (usable % 64 === 0) equal(offset % 64, 0, `alignment of an object of ${usable} bytes`);
     if (this.options.zeroOnFree) checkZero(seat.i32, offset, usable);
@@ -322,7 +352,8 @@ export class Driver {
   private reportDead(ended: readonly Expected[]): void {
     for (const object of ended) {
       this.bury(object);
-      for (const seat of this.seats) equal(seat.isLive(object.handle), false, `isLive of discarded object ${object.serial}`);
+      for (const seat of this.seats)
+        equal(seat.isLive(object.handle), false, `isLive of discarded object ${object.serial}`);
     }
     const last = ended[ended.length - 1];
     if (last !== undefined) equal(this.first.free(last.handle), false, "free of a discarded object");
@@ -331,7 +362,9 @@ export class Driver {
   private enter(seat: SlabHeap, autoClose: boolean, wrong: boolean): void {
     const current = ringOf(this.oracle.newest);
     if (wrong) {
-      expectThrow(EpochClosedError, () => seat.openDomain({ epoch: ((current + 3) % 16) as EpochId, autoClose }));
+      expectThrow(EpochClosedError, () =>
+        seat.openDomain({ epoch: ((current + 3) % 16) as EpochId, autoClose }),
+      );
       return;
     }
     const domain = seat.openDomain({ autoClose });
@@ -382,7 +415,8 @@ export class Driver {
     equal(report.problems.join("; "), "", "verify");
     equal(report.ok, true, "verify.ok");
     if (pollAll) equal(report.liveObjects, this.oracle.liveCount, "live objects in verify");
-    else if (report.liveObjects < this.oracle.liveCount) equal(report.liveObjects, this.oracle.liveCount, "live objects");
+    else if (report.liveObjects < this.oracle.liveCount)
+      equal(report.liveObjects, this.oracle.liveCount, "live objects");
   }
 }
 

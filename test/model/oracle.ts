@@ -43,7 +43,10 @@ export class Oracle {
   private readonly refs = Array.from({ length: RING }, () => ({ era: -1, auto: false, closed: false }));
   private readonly members = new Map<SlabHeap, Map<number, Membership>>();
 
-  constructor(private readonly heap: SlabHeap) {
+  private readonly heap: SlabHeap;
+
+  constructor(heap: SlabHeap) {
+    this.heap = heap;
     this.payloadOffset = heap.buffer.byteLength - heap.capacity;
     this.cover = new Int32Array(heap.capacity / 8);
   }
@@ -71,7 +74,8 @@ export class Oracle {
     if (this.objects.has(handle)) throw new Error(`handle ${handle} was issued while it is live`);
     const serial = ++this.serials;
     const first = (offset - this.payloadOffset) / 8;
-    if (!Number.isInteger(first)) throw new Error(`object ${serial} starts at ${offset}, not a multiple of 8`);
+    if (!Number.isInteger(first))
+      throw new Error(`object ${serial} starts at ${offset}, not a multiple of 8`);
     if (first < 0 || first + usable / 8 > this.cover.length) {
       throw new Error(`object ${serial} at ${offset} (${usable} bytes) leaves the payload`);
     }

@@ -74,7 +74,9 @@ test(`${SEATS_TAKEN} seats taken and given back by ${WORKERS} workers`, { timeou
   }
   expect(problemsOf(heap)).toBe("");
   const { allocCount, freeCount, liveObjects, remoteFrees, adoptedSlabs } = heap.counters();
-  console.log(`churn: ${JSON.stringify({ seats: control.get(CUSTOM), allocCount, remoteFrees, adoptedSlabs })}`);
+  console.log(
+    `churn: ${JSON.stringify({ seats: control.get(CUSTOM), allocCount, remoteFrees, adoptedSlabs })}`,
+  );
   expect({ freeCount, liveObjects }).toEqual({ freeCount: allocCount, liveObjects: 0 });
   expect(remoteFrees).toBeGreaterThan(0);
   expect(adoptedSlabs).toBeGreaterThan(0);

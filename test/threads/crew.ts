@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { NULL_HANDLE, type SlabHeap } from "temporal-slab";
-import { Control, PAUSE, RESTING, STOP } from "./workers/shared.mjs";
+import { type Control, PAUSE, RESTING, STOP } from "./workers/shared.mjs";
 
 /** Far beyond anything a sound run needs: only a hang reaches it. */
 const PATIENCE_MS = 60_000;

@@ -11,7 +11,7 @@ import { describe, expect, test } from "vitest";
 import { testSeed } from "../model/seed.js";
 import { emptyOut, foreignSeats, problemsOf, startWorker, stopAll, until, whileResting } from "./crew.js";
 import { Keeper } from "./workers/keeper.mjs";
-import { Control, CUSTOM, DROP, Mailbox, newControl, newMailbox, READY, Random } from "./workers/shared.mjs";
+import { Control, CUSTOM, DROP, Mailbox, newControl, newMailbox, Random, READY } from "./workers/shared.mjs";
 
 const KIB = 1024;
 const KILLS = 100;
@@ -28,12 +28,21 @@ interface Setup {
 const SETUPS: [string, Setup][] = [
   [
     "many small slabs",
-    { options: { capacity: 8192 * KIB, slabSize: 4 * KIB, sizeClasses: [16, 64, 256, 1024] }, most: 800, largest: 9_000 },
+    {
+      options: { capacity: 8192 * KIB, slabSize: 4 * KIB, sizeClasses: [16, 64, 256, 1024] },
+      most: 800,
+      largest: 9_000,
+    },
   ],
   [
     "few slabs, always full, zeroOnFree",
     {
-      options: { capacity: 1024 * KIB, slabSize: 8 * KIB, sizeClasses: [32, 96, 520, 2048], zeroOnFree: true },
+      options: {
+        capacity: 1024 * KIB,
+        slabSize: 8 * KIB,
+        sizeClasses: [32, 96, 520, 2048],
+        zeroOnFree: true,
+      },
       most: 1500,
       largest: 20_000,
     },
@@ -56,7 +65,13 @@ describe("random terminate()", () => {
     };
     const spawn = (file: string, owner: number) =>
       startWorker(file, control, { ...common, ref: heap.share(), owner, seed: random.next() });
-    const mine = new Keeper({ ...common, control, mailbox: new Mailbox(mailbox), owner: 1, seed: random.next() });
+    const mine = new Keeper({
+      ...common,
+      control,
+      mailbox: new Mailbox(mailbox),
+      owner: 1,
+      seed: random.next(),
+    });
     const survivor = spawn("steady", 2);
     heap.watch(survivor);
     await until("the survivor", () => control.get(READY) === 1 || control.failure() !== "");
@@ -108,7 +123,9 @@ describe("random terminate()", () => {
     expect(emptyOut(heap)).toEqual([]);
     expect(control.failure()).toBe("");
     const { allocCount, remoteFrees, adoptedSlabs, epochCloses, outOfMemory } = heap.counters();
-    console.log(`${name}: ${JSON.stringify({ kills, steps: control.get(CUSTOM), allocCount, remoteFrees, adoptedSlabs, epochCloses, outOfMemory })}`);
+    console.log(
+      `${name}: ${JSON.stringify({ kills, steps: control.get(CUSTOM), allocCount, remoteFrees, adoptedSlabs, epochCloses, outOfMemory })}`,
+    );
     for (const count of [remoteFrees, adoptedSlabs, epochCloses]) expect(count).toBeGreaterThan(KILLS);
     heap.detach();
   });
@@ -118,7 +135,12 @@ describe("random terminate()", () => {
  * The living let go of all they have; what is left belongs to the dead and goes with a discard. The second rest
  * gives the survivor the chance to notice the discard: it may have adopted slabs of the dead.
  */
-async function amnesty(heap: SlabHeap, control: Control, mine: Keeper, mailbox: SharedArrayBuffer): Promise<void> {
+async function amnesty(
+  heap: SlabHeap,
+  control: Control,
+  mine: Keeper,
+  mailbox: SharedArrayBuffer,
+): Promise<void> {
   const cells = new Mailbox(mailbox);
   for (const round of [1, 2]) {
     control.add(DROP);

@@ -28,6 +28,9 @@ export const ALLOCATOR_FOLDERS = ["heap", "seats", "epochs", "slabs", "counters"
 /** Files of src/allocator/ everybody may import and which import nothing but each other. */
 export const BOTTOM_FILES = ["types.ts", "errors.ts"] as const;
 
+/** The list of counters is vocabulary like those: the layout gives every cell its place, whatever folder counts in it. */
+export const VOCABULARY = "src/allocator/counters/fields.ts";
+
 /** Parts of the allocator that stats reads directly: it decodes words, it never acts on them. */
 export const DECODE_FOLDERS = ["counters", "words", "memory"] as const;
 
@@ -117,6 +120,7 @@ function judgeRelative(path: string, from: Place, specifier: string): string | u
     return "that is the package's public face; import the front door of the layer you need";
   }
   if (from.layer === to.layer) {
+    if (target === VOCABULARY || path === VOCABULARY) return judgeVocabulary(path, from, to);
     return from.layer === "allocator" ? judgeInsideAllocator(from, to) : undefined;
   }
   if (from.layer !== "entry" && layerRank(to.layer) < layerRank(from.layer)) {
@@ -126,6 +130,12 @@ function judgeRelative(path: string, from: Place, specifier: string): string | u
   const decodes = [...DECODE_FOLDERS, ...BOTTOM_FILES] as readonly string[];
   if (from.layer === "stats" && to.layer === "allocator" && decodes.includes(to.part)) return undefined;
   return `use the front door src/${to.layer}/index.ts${from.layer === "stats" ? `, or allocator/{${DECODE_FOLDERS.join(",")}}` : ""}`;
+}
+
+function judgeVocabulary(path: string, from: Place, to: Place): string | undefined {
+  const bottom: readonly string[] = BOTTOM_FILES;
+  if (path === VOCABULARY) return `${VOCABULARY} is at the very bottom, below ${to.part}; it imports nothing`;
+  return bottom.includes(from.part) ? `${from.part} imports nothing but other bottom files` : undefined;
 }
 
 function judgeInsideAllocator(from: Place, to: Place): string | undefined {

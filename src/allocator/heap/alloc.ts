@@ -105,6 +105,11 @@ function binOffset(a: Attachment, bytes: number): number {
   return classIndex * CLASS_SHARD_WORDS;
 }
 
+/** An alloc that found its epoch closed after all: counted and explained as one that failed. */
+export function failClosed(a: Attachment, bytes: number): void {
+  fail(a, a.binBase + binOffset(a, bytes), FAILURE_EPOCH_CLOSED);
+}
+
 function fail(a: Attachment, bin: number, why: 1 | 2): number {
   a.lastFailure = why;
   count(a.m, bin + C_SLOW, 1);
@@ -128,18 +133,18 @@ function allocSmall(a: Attachment, bin: number, era: number): number {
   if (a.detached) return -CLOSED;
   // Bounds how long an alloc can miss a close: one slab's worth.
   if (loadSeq(m, REC_BASE + ringOf(era)) !== packRec(era, EPOCH_ACTIVE)) return -CLOSED;
-  const classIndex = (bin - a.binBase) / CLASS_SHARD_WORDS;
-  let found = takeAvailable(a, bin, classIndex, era);
+  let found = takeAvailable(a, bin, era);
   if (collected > 0 && found === FOUND) count(m, bin + C_COLLECTED, 1);
-  if (found === NONE) found = searchHarder(a, () => takeAvailable(a, bin, classIndex, era));
+  if (found === NONE) found = searchHarder(a, bin, era, 0);
   if (found !== FOUND) return -found;
   count(m, bin + C_SLOW, 1);
   return takeSlot(a, bin, m[bin + BIN_CURRENT] as number);
 }
 
 /** Makes a slab with a free slot current: one we have, or a hinted one. */
-function takeAvailable(a: Attachment, bin: number, classIndex: number, era: number): number {
+function takeAvailable(a: Attachment, bin: number, era: number): number {
   const { m } = a;
+  const classIndex = (bin - a.binBase) / CLASS_SHARD_WORDS;
   const current = m[bin + BIN_CURRENT] as number;
   if (current !== DUMMY_SLAB && carve(a, current)) return FOUND;
   while (nextPartial(a, bin) !== 0) {
@@ -170,20 +175,27 @@ function takeSlot(a: Attachment, bin: number, record: number): number {
 
 /** Slot word index of a run's head, or minus CLOSED or NONE. */
 function allocRun(a: Attachment, bin: number, bytes: number, era: number): number {
-  const length = Math.ceil(bytes / a.layout.slabSize);
-  let head = RUN_NONE;
-  const attempt = (): number => {
-    head = claimRun(a, length, era);
-    if (head === RUN_CLOSED) return CLOSED;
-    return head === RUN_NONE ? NONE : FOUND;
-  };
+  const slabs = Math.ceil(bytes / a.layout.slabSize);
   collect(a, false);
   if (a.detached) return -CLOSED;
-  let found = attempt();
-  if (found === NONE) found = searchHarder(a, attempt);
-  if (found !== FOUND) return -found;
+  let head = claimRun(a, slabs, era);
+  if (head === RUN_NONE) {
+    const found = searchHarder(a, bin, era, slabs);
+    if (found !== FOUND) return -found;
+    head = a.foundRun;
+  }
+  if (head === RUN_CLOSED) return -CLOSED;
   count(a.m, bin + C_SLOW, 1);
   return firstSlot(a, recordAt(head));
+}
+
+/** One more try at a slab with room (`slabs` is 0) or at a run of `slabs`, whose head goes to `foundRun`. */
+function attempt(a: Attachment, bin: number, era: number, slabs: number): number {
+  if (a.detached) return CLOSED;
+  if (slabs === 0) return takeAvailable(a, bin, era);
+  a.foundRun = claimRun(a, slabs, era);
+  if (a.foundRun === RUN_CLOSED) return CLOSED;
+  return a.foundRun === RUN_NONE ? NONE : FOUND;
 }
 
 /**
@@ -191,16 +203,16 @@ function allocRun(a: Attachment, bin: number, bytes: number, era: number): numbe
  * The result of the scan is remembered until PHASE moves or this thread gives a slab back, so a full heap
  * answers quickly; what others give back shows in the free map.
  */
-function searchHarder(a: Attachment, attempt: () => number): number {
+function searchHarder(a: Attachment, bin: number, era: number, slabs: number): number {
   const { m } = a;
   collect(a, true);
   giveBackEmpty(a);
-  let found = a.detached ? CLOSED : attempt();
+  let found = attempt(a, bin, era, slabs);
   if (found !== NONE) return found;
   const phase = loadSeq(m, PHASE);
   if (a.exhaustedPhase !== phase) {
     confirmTags(a);
-    found = a.detached ? CLOSED : attempt();
+    found = attempt(a, bin, era, slabs);
     if (found !== NONE) return found;
     a.exhaustedPhase = phase;
   }

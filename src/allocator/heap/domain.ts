@@ -1,13 +1,16 @@
 /** Scoped use of an epoch by one thread. */
 import { enterEra, exitEra } from "../epochs/refs.js";
 import { DomainOrderError, EpochClosedError } from "../errors.js";
+import { SEAT_ERA } from "../memory/offsets.js";
 import type { CloseReport, EpochRef, Handle } from "../types.js";
+import { failClosed } from "./alloc.js";
 
 /** What a domain needs of its heap; the heap hands it in, so that this file does not import it. */
 export interface DomainHeap {
   readonly _a: Parameters<typeof enterEra>[0];
   readonly domains: EpochDomain[];
   alloc(size: number, epoch: EpochRef["id"]): Handle;
+  free(handle: Handle): boolean;
   closeEpoch(epoch: EpochRef): CloseReport;
   /** @internal */ assertAttached(method: string): void;
 }
@@ -84,7 +87,14 @@ export class EpochDomain implements Disposable {
 
   /** Allocates in this domain's epoch: NULL_HANDLE once that epoch is closing. */
   alloc(size: number): Handle {
-    return this.heap.alloc(size, this.epoch.id);
+    const { _a: a } = this.heap;
+    const handle = this.heap.alloc(size, this.epoch.id);
+    // The id alone would also accept a newer era in the same ring slot. An alloc never leaves this thread in
+    // another era than the one it allocated in.
+    if (handle === 0 || a.m[a.seatBase + SEAT_ERA] === this.epoch.era) return handle;
+    this.heap.free(handle);
+    failClosed(a, size);
+    return 0 as Handle;
   }
 
   /** Closes the epoch now, whoever is still inside; the domain stays entered. */

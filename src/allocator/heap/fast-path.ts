@@ -90,8 +90,8 @@ export class FastHeap {
     m[slot] = word + 1;
     m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
     const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-    m[bin + 4 /* C_ALLOCS */] = allocs;
-    if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+    if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
+    else carry(m, bin + 4 /* C_ALLOCS */, 0);
     return (slot - this._slots - (word + 1 + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
   }
 
@@ -143,8 +143,8 @@ export class FastHeap {
     m[slot] = (m[slot] as number) + 1;
     m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
     const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-    m[bin + 4 /* C_ALLOCS */] = allocs;
-    if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+    if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
+    else carry(m, bin + 4 /* C_ALLOCS */, 0);
     const index = slot - this._slots;
     return (
       this._payload +
@@ -256,8 +256,8 @@ export function specialise(a: Attachment): FastOperations {
       m[slot] = word + 1;
       m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
       const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-      m[bin + 4 /* C_ALLOCS */] = allocs;
-      if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+      if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
+      else carry(m, bin + 4 /* C_ALLOCS */, 0);
       return (slot - slots - (word + 1 + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
     },
 
@@ -301,8 +301,8 @@ export function specialise(a: Attachment): FastOperations {
       m[slot] = (m[slot] as number) + 1;
       m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
       const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-      m[bin + 4 /* C_ALLOCS */] = allocs;
-      if (allocs === 0) carry(m, bin + 4 /* C_ALLOCS */, 0);
+      if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
+      else carry(m, bin + 4 /* C_ALLOCS */, 0);
       const index = slot - slots;
       return (
         payload +

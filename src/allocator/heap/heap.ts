@@ -42,6 +42,7 @@ import type {
 import { recEra } from "../words/epoch-word.js";
 import { writeLabel } from "../words/label.js";
 import { checkEpoch } from "./alloc.js";
+import { checkHeapRef, checkInteger, checkLength, REF_KIND } from "./check.js";
 import { closeEpoch, discardBefore, discardEpoch, epochRef } from "./close.js";
 import { EpochDomain } from "./domain.js";
 import { FastHeap } from "./fast-path.js";
@@ -51,7 +52,6 @@ import { heldSeats, noteHeld, noteReleased } from "./registry.js";
 import { shapeHeap } from "./shape.js";
 import { verifyHeap } from "./verify.js";
 
-const REF_KIND = "temporal-slab/heap";
 /** Idle threads honour closes and reaps this often. */
 const POLL_INTERVAL_MS = 50;
 const FAILURES: readonly AllocFailure[] = ["none", "out-of-memory", "epoch-closed"];
@@ -183,6 +183,7 @@ export class SlabHeap extends FastHeap implements Disposable {
   allocOrThrow(size: number, epoch?: EpochId): Handle {
     const handle = this.alloc(size, epoch);
     if (handle !== 0) return handle;
+    this.assertAttached("allocOrThrow");
     if (this._a.lastFailure === FAILURE_EPOCH_CLOSED) {
       throw new EpochClosedError(
         `alloc(${size}): epoch ${epoch ?? this.currentEpoch.id} is not open; allocate in currentEpoch.`,
@@ -356,13 +357,13 @@ export class SlabHeap extends FastHeap implements Disposable {
     const { maxWorkers } = this._a.layout;
     checkInteger("reap: seat", seat, 1, maxWorkers);
     checkInteger("reap: incarnation", incarnation, 0, 0xffff);
-    const holder = heldSeats(this._a.m).find((h) => h.seat === seat && h.incarnation === incarnation);
-    if (holder !== undefined) {
+    const current = listSeats(this._a).find((s) => s.seat === seat);
+    const lives = current?.state !== "FREE" && current?.incarnation === incarnation;
+    if (lives && heldSeats(this._a.m).some((h) => h.seat === seat && h.incarnation === incarnation)) {
       throw new SeatAliveError(`reap: seat ${seat} is held by this thread; use detach().`);
     }
     const thread = loadSeq(this._a.m, seatAt(this._a.layout, seat) + SEAT_THREAD);
-    const current = listSeats(this._a).find((s) => s.seat === seat);
-    if (this.watched.has(thread) && current?.incarnation === incarnation) {
+    if (lives && this.watched.has(thread)) {
       throw new SeatAliveError(
         `reap: seat ${seat} belongs to thread ${thread - 1}, which is watched and has not exited; terminate it, and it is reaped by itself.`,
       );
@@ -431,49 +432,4 @@ for (const prototype of [FastHeap.prototype, SlabHeap.prototype]) {
 function threadTag(token: number): number {
   const id = currentThreadId();
   return id >= 0 ? id + 1 : -token;
-}
-
-function checkHeapRef(ref: unknown): SharedArrayBuffer {
-  const given = ref as Partial<HeapRef> | null | undefined;
-  if (typeof given !== "object" || given === null || given.kind !== REF_KIND) {
-    throw new HeapFormatError(
-      `attach: expected what share() returned, possibly received through postMessage; got ${describe(ref)}.`,
-    );
-  }
-  if (!(given.buffer instanceof SharedArrayBuffer)) {
-    throw new HeapFormatError(
-      `attach: ref.buffer must be a SharedArrayBuffer; got ${describe(given.buffer)}.`,
-    );
-  }
-  if (given.layoutVersion !== LAYOUT_VERSION) {
-    throw new HeapFormatError(
-      `attach: the ref has layout version ${describe(given.layoutVersion)}, this package reads version ${LAYOUT_VERSION}; use the same package version in every thread.`,
-    );
-  }
-  if (!Number.isInteger(given.token) || (given.token as number) < 1) {
-    throw new HeapFormatError(
-      `attach: ref.token must be a positive whole number; got ${describe(given.token)}.`,
-    );
-  }
-  return given.buffer;
-}
-
-function checkLength(length: unknown, size: number): void {
-  if (typeof length !== "number") {
-    throw new InvalidTypeError(`view: length must be a number from 0 to ${size}; got ${describe(length)}.`);
-  }
-  if (!Number.isInteger(length) || length < 0 || length > size) {
-    throw new InvalidValueError(
-      `view: length must be a whole number from 0 to ${size} (the object's usable size); got ${length}.`,
-    );
-  }
-}
-
-function checkInteger(name: string, value: unknown, min: number, max: number): void {
-  if (typeof value !== "number") {
-    throw new InvalidTypeError(`${name} must be a number from ${min} to ${max}; got ${describe(value)}.`);
-  }
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidValueError(`${name} must be a whole number from ${min} to ${max}; got ${value}.`);
-  }
 }

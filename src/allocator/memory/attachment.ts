@@ -40,6 +40,8 @@ export class Attachment {
   pressureSeen = 0;
   /** PHASE at which a full scan found no free slab; NaN when there may be one. */
   exhaustedPhase = Number.NaN;
+  /** Head of the run that a search before out-of-memory claimed. */
+  foundRun = -1;
   /** When (milliseconds, Date.now) we last asked the others for empty slabs. */
   pressureAtMs = 0;
   lastFailure: FailureCode = FAILURE_NONE;

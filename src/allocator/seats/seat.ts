@@ -17,17 +17,16 @@ import {
   SEAT_SREF,
   SEAT_THREAD,
   SEAT_WORD,
-  SLAB_BIN,
   SLAB_FAST_OWNER,
   SLAB_LIVE,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { releaseRun } from "../slabs/large-run.js";
 import { collect, collectSlab } from "../slabs/remote-free.js";
-import { classShard, recycleSlab, resetBins } from "../slabs/slab.js";
+import { classShard, recycleSlab, removeFromBin, resetBins, unlinkOwn } from "../slabs/slab.js";
 import type { PageReleaser } from "../types.js";
 import { nextIncarnation, packSeat, SEAT_FREE, SEAT_LIVE, seatState, WHO_MASK } from "../words/seat-word.js";
-import { retag, TAG_LARGE, TAG_ORPHANED, tagState } from "../words/slab-tag.js";
+import { isHeldBy, retag, TAG_LARGE, TAG_ORPHANED, tagRing, tagState } from "../words/slab-tag.js";
 import { forEachOwn, sync } from "./sync.js";
 
 /** Runtime thread id + 1, or minus a ref token; 0 = unknown. */
@@ -108,6 +107,8 @@ export function leaveSeat(a: Attachment): void {
     tryAutoClose(a, ring, era);
   }
   collect(a, true);
+  // From here on nothing is allocated: taking slabs out of the bins one by one would walk long lists.
+  resetBins(a);
   forEachOwn(a, (record) => giveUp(a, record));
   a.detached = true;
   addSeq(m, DEEP, 1);
@@ -121,16 +122,20 @@ function giveUp(a: Attachment, record: number): void {
   // Frees whose pending bit is still on its way: taken here or by the adopter.
   collectSlab(a, record);
   const tag = m[record + SLAB_TAG] as number;
+  // collectSlab gave it back, and it may have a new owner already.
+  if (!isHeldBy(tag, a.seat)) return;
   const live = m[record + SLAB_LIVE] as number;
   const large = tagState(tag) === TAG_LARGE;
-  m[record + SLAB_FAST_OWNER] = 0;
-  if (tagState(tag) === 0) return; // collectSlab gave it back
   if (live === 0) {
     if (large) releaseRun(a, record);
     else recycleSlab(a, record);
     return;
   }
-  m[record + SLAB_BIN] = 0;
+  // Out of our lists before anybody can adopt it: its list words are the adopter's then, and taking one of
+  // its neighbours out of our list would write to them.
+  m[record + SLAB_FAST_OWNER] = 0;
+  removeFromBin(a, record);
+  unlinkOwn(a, record, tagRing(tag));
   count(m, classShard(a, tag) + C_ORPHANED_LIVE, live);
   casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_ORPHANED, 0));
 }

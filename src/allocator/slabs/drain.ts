@@ -19,6 +19,7 @@ import {
   SLAB_FAST_OWNER,
   SLAB_LIVE,
   SLAB_OWN_NEXT,
+  SLAB_RUN,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
@@ -61,15 +62,17 @@ export function drainRing(a: Attachment, ring: number, tally: DrainTally): void 
   while (record !== 0 && !a.detached) {
     const next = m[record + SLAB_OWN_NEXT] as number;
     if (isDraining(a, record)) {
-      const shard = classShard(a, m[record + SLAB_TAG] as number);
+      const tag = m[record + SLAB_TAG] as number;
+      const slabs = tagState(tag) === TAG_LARGE ? loadSeq(m, record + SLAB_RUN) : 1;
+      const shard = classShard(a, tag);
       const epoch = epochShard(a, ring);
-      count(m, shard + C_CLOSE_SCANNED, 1);
-      count(m, epoch + E_CLOSE_SCANNED, 1);
-      tally.slabsScanned++;
+      count(m, shard + C_CLOSE_SCANNED, slabs);
+      count(m, epoch + E_CLOSE_SCANNED, slabs);
+      tally.slabsScanned += slabs;
       if (drainSlab(a, record, tally)) {
-        count(m, shard + C_CLOSE_RECYCLED, 1);
-        count(m, epoch + E_CLOSE_RECYCLED, 1);
-        tally.slabsRecycled++;
+        count(m, shard + C_CLOSE_RECYCLED, slabs);
+        count(m, epoch + E_CLOSE_RECYCLED, slabs);
+        tally.slabsRecycled += slabs;
       }
     }
     record = next;

@@ -47,6 +47,8 @@ import { classShard, firstSlot, linkOwn, NOT_LISTED, releasePages, unlinkOwn } f
 
 export const RUN_NONE = -1;
 export const RUN_CLOSED = -2;
+/** The head's only slot has used up its generations. */
+const HEAD_RETIRED = -3;
 
 /**
  * Claims a run of `length` slabs where the free map shows one; returns its head slab, RUN_NONE when no run could
@@ -60,14 +62,17 @@ export function claimRun(a: Attachment, length: number, era: number): number {
     if (head < 0) return RUN_NONE;
     const taken = tryRun(a, head, length, era);
     if (taken === length) return head;
-    if (taken < 0) return RUN_CLOSED;
-    // The slab at head + taken is not ours to have: look below it.
-    end = head + taken;
+    if (taken === RUN_CLOSED) return RUN_CLOSED;
+    // A retired head can be a tail. Otherwise the slab at head + taken is not ours to have: look below it.
+    end = taken === HEAD_RETIRED ? head + length - 1 : head + taken;
   }
   return RUN_NONE;
 }
 
-/** Claims exactly [head, head + length); returns `length`, or how many were free before the conflict, or -1 when closed. */
+/**
+ * Claims exactly [head, head + length); returns `length`, or how many were free before the conflict, or RUN_CLOSED,
+ * or HEAD_RETIRED.
+ */
 export function tryRun(a: Attachment, head: number, length: number, era: number): number {
   const { m, layout } = a;
   const record = recordAt(head);
@@ -84,24 +89,26 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
   storeSeq(m, record + SLAB_ERA, era);
   const slotWord = firstSlot(a, record);
   const word = m[slotWord] as number;
-  let taken = (word & SLOT_STATE_MASK) === SLOT_FREE ? 1 : 0;
+  const retired = (word & SLOT_STATE_MASK) !== SLOT_FREE;
+  let taken = 1;
   const tail = packTail(head);
-  while (taken > 0 && taken < length) {
+  while (!retired && taken < length) {
     if (!casSeq(m, recordAt(head + taken) + SLAB_TAG, TAG_FREE, tail)) break;
     clearFree(m, layout, head + taken);
     taken++;
   }
-  const closed = taken === length && loadSeq(m, REC_BASE + ring) !== packRec(era, EPOCH_ACTIVE);
-  if (taken < length || closed) {
-    if (taken < length && taken > 0) count(m, shard + C_CLAIM_RETRIES, 1);
+  const closed = !retired && taken === length && loadSeq(m, REC_BASE + ring) !== packRec(era, EPOCH_ACTIVE);
+  if (retired || closed || taken < length) {
+    if (!retired && !closed) count(m, shard + C_CLAIM_RETRIES, 1);
     freeTails(m, a.layout, head, taken);
     if (!casSeq(m, record + SLAB_TAG, claimed, TAG_FREE)) loseSeat(a);
     else setFree(m, layout, head);
-    return closed ? -1 : taken;
+    if (retired) return HEAD_RETIRED;
+    return closed ? RUN_CLOSED : taken;
   }
   if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_LARGE, a.seat, LARGE_CLASS, ring))) {
     loseSeat(a);
-    return -1;
+    return RUN_CLOSED;
   }
   setUpRun(a, record, ring);
   m[record + SLAB_LIVE] = 1;

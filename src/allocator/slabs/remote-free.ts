@@ -79,6 +79,7 @@ export function collectSlab(a: Attachment, record: number): number {
   const large = tagState(tag) === TAG_LARGE;
   const first = firstSlot(a, record);
   const end = first + (large ? 1 : (m[record + SLAB_CARVED] as number));
+  const wasFull = m[record + SLAB_HEAD] === 0;
   let collected = 0;
   for (let slot = first; slot < end; slot++) {
     const seen = m[slot] as number;
@@ -99,7 +100,7 @@ export function collectSlab(a: Attachment, record: number): number {
   m[record + SLAB_LIVE] = (m[record + SLAB_LIVE] as number) - collected;
   if (large) releaseRun(a, record);
   else if (m[record + SLAB_LIVE] === 0 && isDraining(a, record)) recycleSlab(a, record);
-  else if (m[record + SLAB_HEAD] !== 0) noteRoom(a, record);
+  else if (wasFull && m[record + SLAB_HEAD] !== 0) noteRoom(a, record);
   return collected;
 }
 

@@ -118,8 +118,9 @@ export function hasRoom(a: Attachment, record: number): boolean {
 }
 
 /**
- * A full slab of ours got a free slot: make it current, so that the next alloc takes the slot just freed,
- * which is still in the cache. The slab that was current waits in the partial list if it has room.
+ * A full slab of ours got a free slot (callers check that its list was empty before, so it is in no partial
+ * list): make it current, so that the next alloc takes the slot just freed, which is still in the cache.
+ * The slab that was current waits in the partial list if it has room.
  */
 export function noteRoom(a: Attachment, record: number): void {
   const { m } = a;
@@ -284,11 +285,17 @@ export function releasePages(a: Attachment, tag: number, slab: number, slabs: nu
   const { m, layout } = a;
   const shard = classShard(a, tag);
   count(m, shard + C_MADVISE_CALLS, 1);
-  const bytes = a.pageReleaser.release(
-    a.buffer,
-    layout.payloadOffset + slab * layout.slabSize,
-    slabs * layout.slabSize,
-  );
+  let bytes = -1;
+  try {
+    bytes = a.pageReleaser.release(
+      a.buffer,
+      layout.payloadOffset + slab * layout.slabSize,
+      slabs * layout.slabSize,
+    );
+  } catch {
+    // Counted as a failure below. Thrown further it would leave the slab half given back, and the caller of
+    // free() is not the one who could do anything about it.
+  }
   if (bytes >= 0) countLarge(m, shard + C_MADVISE_BYTES, bytes);
   else count(m, shard + C_MADVISE_FAILURES, 1);
 }

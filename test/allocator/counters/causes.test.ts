@@ -5,13 +5,28 @@
  * difference of the class shard is compared, so that a count in a wrong place fails too.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { CLASS_FIELDS, EPOCH_FIELDS, EPOCH_SHARD_WORDS, SEAT_FIELDS } from "../../../src/allocator/counters/fields.js";
+import {
+  CLASS_FIELDS,
+  EPOCH_FIELDS,
+  EPOCH_SHARD_WORDS,
+  SEAT_FIELDS,
+} from "../../../src/allocator/counters/fields.js";
 import { readCounter } from "../../../src/allocator/counters/record.js";
-import { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { binAt, recordAt, SEAT_COUNTERS, seatAt, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
+import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
+import { binAt, recordAt, SEAT_COUNTERS, SLAB_TAG, seatAt } from "../../../src/allocator/memory/layout.js";
 import { freeRemote } from "../../../src/allocator/slabs/remote-free.js";
 import { packTag, TAG_CLAIMED, TAG_FREE } from "../../../src/allocator/words/slab-tag.js";
-import { another, epochId, expectHealthy, fill, freeAll, SLAB, slabOf, slotWordOf, smallHeap } from "../support.js";
+import {
+  another,
+  epochId,
+  expectHealthy,
+  fill,
+  freeAll,
+  SLAB,
+  slabOf,
+  slotWordOf,
+  smallHeap,
+} from "../support.js";
 
 type Counts = Record<string, number>;
 
@@ -64,7 +79,12 @@ describe("causes of a slow allocation", () => {
   };
 
   test("no current slab, never-used slab taken", () => {
-    expect(added(() => classCounts(heap), () => allocs(1))).toEqual({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => allocs(1),
+      ),
+    ).toEqual({
       bitmap_alloc_attempts: 1,
       slow_path_hits: 1,
       current_partial_null: 1,
@@ -78,13 +98,23 @@ describe("causes of a slow allocation", () => {
   test("nothing but the allocation while the slab lasts; batches of fresh slots are a seat counter", () => {
     allocs(1);
     const before = seatCounts(heap);
-    expect(added(() => classCounts(heap), () => allocs(63))).toEqual({ bitmap_alloc_attempts: 63 });
+    expect(
+      added(
+        () => classCounts(heap),
+        () => allocs(63),
+      ),
+    ).toEqual({ bitmap_alloc_attempts: 63 });
     expect(seatCounts(heap).slab_refills - before.slab_refills).toBe(1);
   });
 
   test("current slab full", () => {
     allocs(64);
-    expect(added(() => classCounts(heap), () => allocs(1))).toEqual({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => allocs(1),
+      ),
+    ).toEqual({
       bitmap_alloc_attempts: 1,
       slow_path_hits: 1,
       current_partial_full: 1,
@@ -99,9 +129,17 @@ describe("causes of a slow allocation", () => {
   test("collected remote frees", () => {
     const other = join();
     const handles = Array.from({ length: 64 }, () => heap.alloc(64));
-    const freeing = added(() => classCounts(other), () => freeAll(other, handles.slice(0, 3)));
+    const freeing = added(
+      () => classCounts(other),
+      () => freeAll(other, handles.slice(0, 3)),
+    );
     expect(freeing).toEqual({ remote_free_count: 3 });
-    expect(added(() => classCounts(heap), () => allocs(1))).toEqual({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => allocs(1),
+      ),
+    ).toEqual({
       bitmap_alloc_attempts: 1,
       slow_path_hits: 1,
       current_partial_full: 1,
@@ -114,14 +152,29 @@ describe("causes of a slow allocation", () => {
   test("a full slab that got room again", () => {
     const first = heap.alloc(64);
     allocs(64);
-    expect(added(() => classCounts(heap), () => heap.free(first))).toEqual({ list_move_full_to_partial: 1 });
+    expect(
+      added(
+        () => classCounts(heap),
+        () => heap.free(first),
+      ),
+    ).toEqual({ list_move_full_to_partial: 1 });
   });
 
   test("recycled slab reused", () => {
     const handle = heap.alloc(64);
     heap.advanceEpoch();
-    expect(added(() => classCounts(heap), () => heap.free(handle))).toEqual({ empty_slab_recycled: 1 });
-    expect(added(() => classCounts(heap), () => allocs(1))).toMatchObject({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => heap.free(handle),
+      ),
+    ).toEqual({ empty_slab_recycled: 1 });
+    expect(
+      added(
+        () => classCounts(heap),
+        () => allocs(1),
+      ),
+    ).toMatchObject({
       slow_path_reused: 1,
       new_slab_count: 1,
       current_partial_null: 1,
@@ -133,15 +186,30 @@ describe("causes of a slow allocation", () => {
     const other = join();
     for (let i = 0; i < 5; i++) other.alloc(64);
     const { seat } = other;
-    expect(added(() => classCounts(heap, 0, seat), () => others.pop()?.detach())).toEqual({
+    expect(
+      added(
+        () => classCounts(heap, 0, seat),
+        () => others.pop()?.detach(),
+      ),
+    ).toEqual({
       orphaned_live_objects: 5,
     });
-    expect(added(() => classCounts(heap), () => heap.poll())).toEqual({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => heap.poll(),
+      ),
+    ).toEqual({
       slow_path_adopted: 1,
       adopted_live_objects: 5,
       current_partial_cas_attempts: 1,
     });
-    expect(added(() => classCounts(heap), () => allocs(1))).toEqual({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => allocs(1),
+      ),
+    ).toEqual({
       bitmap_alloc_attempts: 1,
       slow_path_hits: 1,
       current_partial_null: 1,
@@ -151,7 +219,12 @@ describe("causes of a slow allocation", () => {
   test("epoch closed", () => {
     const old = heap.currentEpoch.id;
     heap.advanceEpoch();
-    expect(added(() => classCounts(heap), () => heap.alloc(64, old))).toEqual({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => heap.alloc(64, old),
+      ),
+    ).toEqual({
       slow_path_hits: 1,
       slow_path_epoch_closed: 1,
     });
@@ -162,7 +235,12 @@ describe("causes of a slow allocation", () => {
     fill(heap, 64);
     const before = seatCounts(heap);
     expect(before.confirming_scans).toBe(1);
-    expect(added(() => classCounts(heap), () => heap.alloc(64))).toEqual({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => heap.alloc(64),
+      ),
+    ).toEqual({
       slow_path_hits: 1,
       current_partial_full: 1,
       list_move_partial_to_full: 1,
@@ -185,7 +263,12 @@ describe("causes of a slow allocation", () => {
   test("a claim lost to another thread", () => {
     // Slab 0 looks free in the map, but somebody has its tag.
     heap._a.m[recordAt(0) + SLAB_TAG] = packTag(TAG_CLAIMED, 4, 0, 0);
-    expect(added(() => classCounts(heap), () => allocs(1))).toMatchObject({
+    expect(
+      added(
+        () => classCounts(heap),
+        () => allocs(1),
+      ),
+    ).toMatchObject({
       bitmap_alloc_cas_retries: 1,
       current_partial_cas_attempts: 2,
       current_partial_cas_failures: 1,
@@ -206,7 +289,11 @@ test("a large object is counted in the shard after the last class, its slabs one
   heap.free(handle);
   expect(classCounts(heap, LARGE).empty_slab_recycled).toBe(3);
   handle = heap.alloc(4 * SLAB);
-  expect(classCounts(heap, LARGE)).toMatchObject({ new_slab_count: 7, slow_path_cache_miss: 4, slow_path_reused: 3 });
+  expect(classCounts(heap, LARGE)).toMatchObject({
+    new_slab_count: 7,
+    slow_path_cache_miss: 4,
+    slow_path_reused: 3,
+  });
   fill(heap, 5 * SLAB);
   expect(classCounts(heap, LARGE).slow_path_out_of_memory).toBe(1);
   for (const classIndex of [0, 1, 2]) expect(classCounts(heap, classIndex).bitmap_alloc_attempts).toBe(0);
@@ -242,11 +329,27 @@ describe("closing", () => {
     const first = heap.alloc(64);
     heap.alloc(128);
     heap.free(first);
-    const epoch = added(() => epochCounts(heap, id), () => heap.closeEpoch(id));
-    expect(epoch).toMatchObject({ epoch_close_calls: 1, epoch_close_scanned_slabs: 2, epoch_close_recycled_slabs: 1 });
-    expect(classCounts(heap, 0)).toMatchObject({ epoch_close_scanned_slabs: 1, epoch_close_recycled_slabs: 1 });
-    expect(classCounts(heap, 1)).toMatchObject({ epoch_close_scanned_slabs: 1, epoch_close_recycled_slabs: 0 });
-    expect(classCounts(heap, 2)).toMatchObject({ epoch_close_scanned_slabs: 0, epoch_close_recycled_slabs: 0 });
+    const epoch = added(
+      () => epochCounts(heap, id),
+      () => heap.closeEpoch(id),
+    );
+    expect(epoch).toMatchObject({
+      epoch_close_calls: 1,
+      epoch_close_scanned_slabs: 2,
+      epoch_close_recycled_slabs: 1,
+    });
+    expect(classCounts(heap, 0)).toMatchObject({
+      epoch_close_scanned_slabs: 1,
+      epoch_close_recycled_slabs: 1,
+    });
+    expect(classCounts(heap, 1)).toMatchObject({
+      epoch_close_scanned_slabs: 1,
+      epoch_close_recycled_slabs: 0,
+    });
+    expect(classCounts(heap, 2)).toMatchObject({
+      epoch_close_scanned_slabs: 0,
+      epoch_close_recycled_slabs: 0,
+    });
   });
 
   test("a close's nanoseconds are the same in the report, the epoch shard and the sum over classes", () => {

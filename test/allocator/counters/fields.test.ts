@@ -47,5 +47,7 @@ test("offsets lie after the bin header, one cell each, and none is forgotten", (
 });
 
 test("the fast path's current slab and allocation counter share a cache line", () => {
-  expect(Math.floor(F.BIN_CURRENT / LINE_WORDS)).toBe(Math.floor((F.C_ALLOCS + F.CELL_WORDS - 1) / LINE_WORDS));
+  expect(Math.floor(F.BIN_CURRENT / LINE_WORDS)).toBe(
+    Math.floor((F.C_ALLOCS + F.CELL_WORDS - 1) / LINE_WORDS),
+  );
 });

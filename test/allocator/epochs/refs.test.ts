@@ -7,7 +7,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { enterEra, exitEra, refcount, tryAutoClose } from "../../../src/allocator/epochs/refs.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { REFS_BASE, RETAINS_BASE, RING_SIZE, SEAT_SREF, seatAt } from "../../../src/allocator/memory/layout.js";
+import {
+  REFS_BASE,
+  RETAINS_BASE,
+  RING_SIZE,
+  SEAT_SREF,
+  seatAt,
+} from "../../../src/allocator/memory/layout.js";
 import {
   MAX_RETAINS,
   packRefs,

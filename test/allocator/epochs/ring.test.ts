@@ -6,13 +6,20 @@
  * for an advancer that died half-way and for a heap near its last era.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { normalise } from "../../../src/allocator/epochs/ring.js";
 import { EpochClosedError, InvalidTypeError, InvalidValueError } from "../../../src/allocator/errors.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { ERA, FIRST_ERA, MAX_ERA, REC_BASE, RING_SIZE } from "../../../src/allocator/memory/layout.js";
-import { normalise } from "../../../src/allocator/epochs/ring.js";
 import { sync } from "../../../src/allocator/seats/sync.js";
 import type { EpochRef } from "../../../src/allocator/types.js";
-import { EPOCH_ACTIVE, EPOCH_CLOSING, EPOCH_DISCARD, packRec, recEra, recState } from "../../../src/allocator/words/epoch-word.js";
+import {
+  EPOCH_ACTIVE,
+  EPOCH_CLOSING,
+  EPOCH_DISCARD,
+  packRec,
+  recEra,
+  recState,
+} from "../../../src/allocator/words/epoch-word.js";
 import {
   another,
   epochId,
@@ -31,7 +38,8 @@ beforeEach(() => {
 });
 afterEach(() => heap.detach());
 
-const states = (): string[] => Array.from({ length: RING_SIZE }, (_, id) => heap.epochInfo(epochId(id)).state);
+const states = (): string[] =>
+  Array.from({ length: RING_SIZE }, (_, id) => heap.epochInfo(epochId(id)).state);
 
 describe("advance", () => {
   test("a fresh heap has era 16 open in slot 0 and nothing else", () => {
@@ -142,7 +150,11 @@ describe("close", () => {
     heap.advanceEpoch();
     heap.advanceEpoch();
     expect(heap.closeEpoch(first)).toMatchObject({ epoch: first, applied: false, reason: "already-closed" });
-    expect(heap.closeEpoch(first.id)).toMatchObject({ epoch: first, applied: false, reason: "already-closed" });
+    expect(heap.closeEpoch(first.id)).toMatchObject({
+      epoch: first,
+      applied: false,
+      reason: "already-closed",
+    });
   });
 
   test("of the current epoch advances first", () => {
@@ -160,7 +172,12 @@ describe("close", () => {
     const open = heap.currentEpoch;
     expect(open.id).toBe(stale.id);
     const handle = heap.alloc(64);
-    expect(heap.closeEpoch(stale)).toMatchObject({ epoch: stale, applied: false, reason: "stale", slabsScanned: 0 });
+    expect(heap.closeEpoch(stale)).toMatchObject({
+      epoch: stale,
+      applied: false,
+      reason: "stale",
+      slabsScanned: 0,
+    });
     expect(heap.currentEpoch).toEqual(open);
     expect(heap.isLive(handle)).toBe(true);
   });
@@ -240,7 +257,11 @@ describe("discard", () => {
     heap.alloc(64);
     const ref = heap.currentEpoch;
     expect(heap.discardEpoch(ref)).toMatchObject({ applied: true, reason: "discarded", objectsDiscarded: 1 });
-    expect(heap.discardEpoch(ref)).toMatchObject({ applied: false, reason: "already-discarded", objectsDiscarded: 0 });
+    expect(heap.discardEpoch(ref)).toMatchObject({
+      applied: false,
+      reason: "already-discarded",
+      objectsDiscarded: 0,
+    });
     expect(heap.discardEpoch(ref.id)).toMatchObject({ applied: false, reason: "already-discarded" });
     expect(heap.closeEpoch(ref)).toMatchObject({ applied: false, reason: "already-closed" });
     expect(heap.epochInfo(ref.id)).toMatchObject({ discarded: true, state: "CLOSING", liveObjects: 0 });
@@ -251,7 +272,11 @@ describe("discard", () => {
     const ref = heap.currentEpoch;
     heap.closeEpoch(ref);
     expect(heap.isLive(handle)).toBe(true);
-    expect(heap.discardEpoch(ref.id)).toMatchObject({ applied: true, reason: "discarded", objectsDiscarded: 1 });
+    expect(heap.discardEpoch(ref.id)).toMatchObject({
+      applied: true,
+      reason: "discarded",
+      objectsDiscarded: 1,
+    });
     expect(heap.isLive(handle)).toBe(false);
   });
 
@@ -262,11 +287,18 @@ describe("discard", () => {
       return handle;
     });
     const limit = heap.epochOf(handles[3]);
-    expect(heap.discardBefore(limit)).toMatchObject({ applied: true, reason: "discarded", objectsDiscarded: 3 });
+    expect(heap.discardBefore(limit)).toMatchObject({
+      applied: true,
+      reason: "discarded",
+      objectsDiscarded: 3,
+    });
     expect(handles.map((handle) => heap.isLive(handle))).toEqual([false, false, false, true, true]);
     expect(heap.discardBefore(limit)).toMatchObject({ applied: false, reason: "already-discarded" });
     expect(heap.discardBefore({ id: epochId(0), era: FIRST_ERA })).toMatchObject({ applied: false });
-    expect(heap.discardBefore({ id: epochId(1), era: 33 })).toMatchObject({ applied: false, reason: "never-opened" });
+    expect(heap.discardBefore({ id: epochId(1), era: 33 })).toMatchObject({
+      applied: false,
+      reason: "never-opened",
+    });
     expectHealthy(heap);
   });
 

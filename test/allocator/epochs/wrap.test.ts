@@ -6,9 +6,9 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { recordAt, RING_SIZE, SLAB_DOOM } from "../../../src/allocator/memory/layout.js";
-import { TAG_FREE, tagRing } from "../../../src/allocator/words/slab-tag.js";
+import { RING_SIZE, recordAt, SLAB_DOOM } from "../../../src/allocator/memory/layout.js";
 import type { EpochRef, Handle } from "../../../src/allocator/types.js";
+import { TAG_FREE, tagRing } from "../../../src/allocator/words/slab-tag.js";
 import {
   another,
   eraAt,
@@ -66,7 +66,10 @@ describe("objects of several eras in one ring slot", () => {
       oldestEra: objects[0].epoch.era,
     });
     freeAll(heap, [objects[0].handle]);
-    expect(heap.epochInfo(id)).toMatchObject({ olderLiveObjects: 1, oldestEra: objects[RING_SIZE].epoch.era });
+    expect(heap.epochInfo(id)).toMatchObject({
+      olderLiveObjects: 1,
+      oldestEra: objects[RING_SIZE].epoch.era,
+    });
   });
 
   test("a slab with room left over from the last lap is not allocated from", () => {
@@ -87,7 +90,12 @@ describe("discarding an era whose ring slot was reused", () => {
     lap();
     const fresh = [heap.alloc(64), heap.alloc(1024), heap.alloc(2 * SLAB)];
     expect(heap.currentEpoch.id).toBe(ref.id);
-    expect(heap.discardEpoch(ref)).toMatchObject({ epoch: ref, applied: true, reason: "discarded", objectsDiscarded: 3 });
+    expect(heap.discardEpoch(ref)).toMatchObject({
+      epoch: ref,
+      applied: true,
+      reason: "discarded",
+      objectsDiscarded: 3,
+    });
     for (const handle of old) expect(heap.isLive(handle)).toBe(false);
     for (const handle of fresh) expect(heap.isLive(handle)).toBe(true);
     expect(heap.verify()).toMatchObject({ ok: true, liveObjects: 3 });

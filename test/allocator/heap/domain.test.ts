@@ -4,11 +4,24 @@
  * Method: one heap, two seats, the refcount and record of the epoch looked at after each step.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DomainOrderError, EpochClosedError, HeapDetachedError, InvalidTypeError } from "../../../src/allocator/errors.js";
+import {
+  DomainOrderError,
+  EpochClosedError,
+  HeapDetachedError,
+  InvalidTypeError,
+} from "../../../src/allocator/errors.js";
 import { EpochDomain } from "../../../src/allocator/heap/domain.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { RING_SIZE } from "../../../src/allocator/memory/layout.js";
-import { another, epochId, expectHealthy, expectWholeMemoryBack, slabOf, smallHeap, tagAt } from "../support.js";
+import {
+  another,
+  epochId,
+  expectHealthy,
+  expectWholeMemoryBack,
+  slabOf,
+  smallHeap,
+  tagAt,
+} from "../support.js";
 
 let heap: SlabHeap;
 beforeEach(() => {
@@ -75,9 +88,12 @@ describe("opening", () => {
   });
 
   test("checks its options", () => {
-    for (const options of [null, 5, "x"]) expect(() => heap.openDomain(options as never)).toThrow(InvalidTypeError);
+    for (const options of [null, 5, "x"])
+      expect(() => heap.openDomain(options as never)).toThrow(InvalidTypeError);
     expect(() => heap.openDomain({ label: 5 as never })).toThrow('"label" must be a string; got 5');
-    expect(() => heap.openDomain({ autoClose: 1 as never })).toThrow('"autoClose" must be true or false; got 1');
+    expect(() => heap.openDomain({ autoClose: 1 as never })).toThrow(
+      '"autoClose" must be true or false; got 1',
+    );
     expect(() => heap.openDomain({ epoch: 16 as never })).toThrow("got 16");
     expect(refcount()).toBe(0);
   });

@@ -58,7 +58,8 @@ describe.each([
       expect(error).toBeInstanceOf(TypeError);
       expect(error).toBeInstanceOf(TemporalSlabError);
       expect(error.code).toBe("ERR_TSLAB_INVALID_TYPE");
-      for (const part of [`"${name}"`, String(min), String(max), "got "]) expect(error.message).toContain(part);
+      for (const part of [`"${name}"`, String(min), String(max), "got "])
+        expect(error.message).toContain(part);
     }
   });
 });
@@ -85,11 +86,13 @@ test("option pageReleaser takes an object with release()", () => {
 test("an unknown option is refused by name, with the known ones", () => {
   const error = refusal({ capactiy: 65536 });
   expect(error).toBeInstanceOf(InvalidTypeError);
-  for (const part of ['"capactiy"', "capacity", "slabSize", "maxWorkers"]) expect(error.message).toContain(part);
+  for (const part of ['"capactiy"', "capacity", "slabSize", "maxWorkers"])
+    expect(error.message).toContain(part);
 });
 
 test("options that are no object are refused", () => {
-  for (const options of [null, 5, "x", true, () => 1]) expect(refusal(options)).toBeInstanceOf(InvalidTypeError);
+  for (const options of [null, 5, "x", true, () => 1])
+    expect(refusal(options)).toBeInstanceOf(InvalidTypeError);
   expect(() => SlabHeap.create(null as never)).toThrow(InvalidTypeError);
 });
 

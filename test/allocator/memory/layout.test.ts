@@ -42,10 +42,10 @@ const configs: fc.Arbitrary<HeapConfig> = fc
 /** [first word, words, name] of every region of metadata. */
 function regions(layout: L.Layout): [number, number, string][] {
   const list: [number, number, string][] = [
-    [0, L.DUMMY_SLAB, "header, ring, classes"],
+    [0, L.CLASS_MAP_BASE, "header, ring, classes"],
+    [L.CLASS_MAP_BASE, L.FAST_SIZE_LIMIT / 8 + 1, "class map"],
     [L.DUMMY_SLAB, L.SLAB_WORDS, "dummy slab"],
     [L.SLAB_BASE, layout.slabCount * L.SLAB_WORDS, "slab records"],
-    [layout.classMapBase, layout.classMapWords, "class map"],
     [layout.slotBase, layout.slotMask + 1, "slot words"],
     [layout.slotBase + layout.linkDelta, layout.slotMask + 1, "link words"],
   ];
@@ -139,7 +139,9 @@ test("is pure: equal configurations give equal, frozen layouts", () => {
 });
 
 test("words that different threads poll or bump lie on lines of their own", () => {
-  const lines = [L.PHASE, L.ERA, L.DEEP, L.PRESSURE, L.DOOMS, L.COMMITTED].map((word) => Math.floor(word / LINE));
+  const lines = [L.PHASE, L.ERA, L.DEEP, L.PRESSURE, L.DOOMS, L.COMMITTED].map((word) =>
+    Math.floor(word / LINE),
+  );
   expect(new Set(lines).size).toBe(lines.length);
   expect(lines).not.toContain(0);
   expect(L.SLAB_WORDS % LINE).toBe(0);

@@ -7,6 +7,7 @@ import { describe, expect, test } from "vitest";
 import { HeapFormatError, InvalidTypeError, TemporalSlabError } from "../../../src/allocator/errors.js";
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import {
+  CLASS_SIZE_BASE,
   H_BUFFER_PAGES,
   H_CHECKSUM,
   H_CLASS_COUNT,
@@ -18,9 +19,9 @@ import {
   H_SLAB_SIZE,
   H_SLOTS_SHIFT,
   H_VERSION,
-  CLASS_SIZE_BASE,
   LAYOUT_VERSION,
   MAGIC,
+  SLAB_BASE,
 } from "../../../src/allocator/memory/layout.js";
 import { configChecksum, heapKey, openBuffer } from "../../../src/allocator/memory/views.js";
 import type { HeapRef } from "../../../src/allocator/types.js";
@@ -66,12 +67,20 @@ test("an undamaged copy is accepted: the table below fails for its damage alone"
 
 describe("buffers that are refused", () => {
   test.each<[string, () => SharedArrayBuffer, string[]]>([
-    ["an empty one", () => new SharedArrayBuffer(0), ["0 bytes", "at least 8192"]],
+    ["an empty one", () => new SharedArrayBuffer(0), ["0 bytes", `at least ${SLAB_BASE * 4}`]],
     ["one smaller than a header", () => new SharedArrayBuffer(8191), ["8191 bytes", "share()"]],
     ["one of zeros", () => new SharedArrayBuffer(65536), ["header", "0x0", MAGIC.toString(16)]],
     ["a foreign one", () => damaged({ [H_MAGIC]: 0x12345678 }), ["0x12345678", "header"]],
-    ["an older version", () => damaged({ [H_VERSION]: LAYOUT_VERSION - 1 }), ["layout version 0", `version ${LAYOUT_VERSION}`]],
-    ["a newer version", () => damaged({ [H_VERSION]: LAYOUT_VERSION + 1 }), [`layout version ${LAYOUT_VERSION + 1}`, "same package"]],
+    [
+      "an older version",
+      () => damaged({ [H_VERSION]: LAYOUT_VERSION - 1 }),
+      ["layout version 0", `version ${LAYOUT_VERSION}`],
+    ],
+    [
+      "a newer version",
+      () => damaged({ [H_VERSION]: LAYOUT_VERSION + 1 }),
+      [`layout version ${LAYOUT_VERSION + 1}`, "same package"],
+    ],
     ["one not finished", () => damaged({ [H_READY]: 0 }), ["not finished"]],
     ["one with a damaged slab count", () => damaged({ [H_SLAB_COUNT]: 17 }), ["checksum"]],
     ["one with a damaged class size", () => damaged({ [CLASS_SIZE_BASE + 1]: 136 }), ["checksum"]],
@@ -154,7 +163,11 @@ test("a refused attach leaves the heap as it was", () => {
 });
 
 test("the header recomputes to the layout it was made with", () => {
-  for (const options of [{}, { slabSize: 65536, capacity: 2 ** 24, sizeClasses: "default" as const }, { zeroOnFree: true }]) {
+  for (const options of [
+    {},
+    { slabSize: 65536, capacity: 2 ** 24, sizeClasses: "default" as const },
+    { zeroOnFree: true },
+  ]) {
     const heap = smallHeap(options);
     expect(openBuffer(heap.buffer)).toEqual(heap._a.layout);
     heap.detach();
@@ -164,7 +177,11 @@ test("the header recomputes to the layout it was made with", () => {
 test("a ref survives structured cloning, and differs only in its token", () => {
   const ref = original.share();
   const clone = structuredClone(ref);
-  expect(clone).toMatchObject({ kind: "temporal-slab/heap", layoutVersion: LAYOUT_VERSION, token: ref.token });
+  expect(clone).toMatchObject({
+    kind: "temporal-slab/heap",
+    layoutVersion: LAYOUT_VERSION,
+    token: ref.token,
+  });
   const heap = SlabHeap.attach(clone, { sameThread: true });
   expect(heap.seat).toBe(2);
   heap.detach();

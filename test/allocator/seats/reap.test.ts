@@ -7,16 +7,16 @@
  * whole payload in one allocation.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { InvalidTypeError, InvalidValueError, SeatAliveError } from "../../../src/allocator/errors.js";
 import { C_ORPHANED_LIVE, S_REAPS } from "../../../src/allocator/counters/fields.js";
+import { InvalidTypeError, InvalidValueError, SeatAliveError } from "../../../src/allocator/errors.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import {
   EP_LABEL_SEQ,
   EPOCH_BASE,
   EPOCH_WORDS,
   LARGE_CLASS,
-  recordAt,
   REFS_BASE,
+  recordAt,
   SEAT_SREF,
   SLAB_ERA,
   SLAB_HEAD,
@@ -25,10 +25,10 @@ import {
 } from "../../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../../src/allocator/seats/reap.js";
 import { clearFree, hasFreeHint } from "../../../src/allocator/slabs/free-map.js";
+import type { ReapReport } from "../../../src/allocator/types.js";
 import { REFS_CLOSED } from "../../../src/allocator/words/epoch-word.js";
 import { packSeat, SEAT_REAPING, SEAT_SUSPECT } from "../../../src/allocator/words/seat-word.js";
 import { packTag, packTail, TAG_CLAIMED, TAG_FREE, tagOwner } from "../../../src/allocator/words/slab-tag.js";
-import type { ReapReport } from "../../../src/allocator/types.js";
 import {
   another,
   classCounter,
@@ -37,10 +37,10 @@ import {
   expectWholeMemoryBack,
   fill,
   freeAll,
+  SLAB,
   seatCounter,
   seatWordIndex,
   setTag,
-  SLAB,
   slabOf,
   slotWordOf,
   smallHeap,
@@ -69,7 +69,12 @@ function expectReaped(orphaned: number, undone = 0): void {
     slabsOrphaned: orphaned,
     claimsUndone: undone,
   });
-  expect(heap.seats()[1]).toMatchObject({ seat: 2, state: "FREE", incarnation: dead.incarnation, threadId: -1 });
+  expect(heap.seats()[1]).toMatchObject({
+    seat: 2,
+    state: "FREE",
+    incarnation: dead.incarnation,
+    threadId: -1,
+  });
   expectHealthy(heap);
 }
 
@@ -284,7 +289,10 @@ describe("dead reapers", () => {
     dead.alloc(64);
     reap(reaper);
     reaping(dead, reaper);
-    expect(reapSeat(heap._a, reaper.seat, reaper.incarnation)).toMatchObject({ status: "reaped", slabsOrphaned: 1 });
+    expect(reapSeat(heap._a, reaper.seat, reaper.incarnation)).toMatchObject({
+      status: "reaped",
+      slabsOrphaned: 1,
+    });
     expect(heap.seats().map((seat) => seat.state)).toEqual(["LIVE", "FREE", "FREE"]);
   });
 
@@ -310,7 +318,13 @@ describe("what reap refuses", () => {
   });
 
   test("nothing to do: free seats, earlier and later incarnations", () => {
-    expect(heap.reap(4, 0)).toEqual({ seat: 4, incarnation: 0, status: "free", slabsOrphaned: 0, claimsUndone: 0 });
+    expect(heap.reap(4, 0)).toEqual({
+      seat: 4,
+      incarnation: 0,
+      status: "free",
+      slabsOrphaned: 0,
+      claimsUndone: 0,
+    });
     expect(heap.reap(dead.seat, dead.incarnation + 1).status).toBe("stale");
     expect(heap.reap(heap.seat, heap.incarnation + 1).status).toBe("stale");
     dead.detach();

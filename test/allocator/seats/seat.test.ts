@@ -4,7 +4,11 @@
  * Method: seats of one heap taken and given back in one thread; the seat's area is spoilt between two holders.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AlreadyAttachedError, SeatsExhaustedError, TemporalSlabError } from "../../../src/allocator/errors.js";
+import {
+  AlreadyAttachedError,
+  SeatsExhaustedError,
+  TemporalSlabError,
+} from "../../../src/allocator/errors.js";
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { SEAT_COUNTERS, SEAT_OWN, seatAt } from "../../../src/allocator/memory/layout.js";
 import { packSeat, SEAT_FREE } from "../../../src/allocator/words/seat-word.js";
@@ -16,8 +20,8 @@ import {
   expectWholeMemoryBack,
   fill,
   freeAll,
-  seatWordIndex,
   SLAB,
+  seatWordIndex,
   slabOf,
   smallHeap,
   tagAt,

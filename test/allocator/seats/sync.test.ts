@@ -6,7 +6,7 @@
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { HeapDetachedError } from "../../../src/allocator/errors.js";
-import { SlabHeap } from "../../../src/allocator/heap/heap.js";
+import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { PHASE, SEAT_PHASE } from "../../../src/allocator/memory/layout.js";
 import { clearFree, hasFreeHint } from "../../../src/allocator/slabs/free-map.js";
 import { packSeat, SEAT_LIVE, SEAT_SUSPECT, seatState } from "../../../src/allocator/words/seat-word.js";

@@ -10,8 +10,8 @@ import { InvalidTypeError, SeatAliveError } from "../../../src/allocator/errors.
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { SEAT_THREAD, seatAt } from "../../../src/allocator/memory/layout.js";
 import { whoOf } from "../../../src/allocator/seats/seat.js";
-import { packSeat, SEAT_LIVE, SEAT_REAPING } from "../../../src/allocator/words/seat-word.js";
 import type { WorkerLike } from "../../../src/allocator/types.js";
+import { packSeat, SEAT_LIVE, SEAT_REAPING } from "../../../src/allocator/words/seat-word.js";
 import { another, expectHealthy, expectWholeMemoryBack, seatWordIndex, smallHeap } from "../support.js";
 
 class FakeWorker extends EventEmitter implements WorkerLike {
@@ -61,7 +61,10 @@ describe("workers with a thread id", () => {
     expect(states()).toEqual(["LIVE", "FREE", "FREE", "LIVE"]);
     for (const handle of handles) expect(heap.isLive(handle)).toBe(true);
     expectHealthy(heap);
-    heap.watch(new FakeWorker(78));
+    const last = new FakeWorker(78);
+    heap.watch(last);
+    last.exit();
+    expect(states()).toEqual(["LIVE", "FREE", "FREE", "FREE"]);
   });
 
   test("a seat taken after watch() but killed before it stored its full id is found by its seat word", () => {
@@ -100,7 +103,6 @@ describe("workers with a thread id", () => {
     watcher.detach();
     worker.exit();
     expect(states()).toEqual(["LIVE", "FREE", "LIVE"]);
-    heap.watch(Object.assign(new FakeWorker(77)));
   });
 
   test("exit without any seat taken does nothing", () => {

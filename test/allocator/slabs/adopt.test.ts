@@ -9,8 +9,8 @@ import { C_ACQUIRE_FAILS, C_ADOPTED } from "../../../src/allocator/counters/fiel
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { recordAt, SLAB_CARVED, SLAB_HEAD, SLAB_LIVE } from "../../../src/allocator/memory/layout.js";
 import { adoptSlab, isAdoptable } from "../../../src/allocator/slabs/adopt.js";
-import { TAG_ORPHANED, TAG_OWNED, tagOwner, tagState } from "../../../src/allocator/words/slab-tag.js";
 import type { Handle } from "../../../src/allocator/types.js";
+import { TAG_ORPHANED, TAG_OWNED, tagOwner, tagState } from "../../../src/allocator/words/slab-tag.js";
 import {
   another,
   classCounter,

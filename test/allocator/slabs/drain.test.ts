@@ -6,7 +6,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import type { Handle } from "../../../src/allocator/types.js";
-import { another, expectHealthy, expectWholeMemoryBack, freeAll, SLAB, slabOf, smallHeap, tagAt } from "../support.js";
+import {
+  another,
+  expectHealthy,
+  expectWholeMemoryBack,
+  freeAll,
+  SLAB,
+  slabOf,
+  smallHeap,
+  tagAt,
+} from "../support.js";
 
 let heap: SlabHeap;
 beforeEach(() => {

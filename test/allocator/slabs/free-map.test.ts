@@ -92,7 +92,9 @@ describe.each(COUNTS)("%i slabs", (slabCount) => {
           expect(findFree(m, layout, from)).toBe(naiveFirst(free, from, slabCount));
           const length = 1 + any(random() < 0.5 ? 8 : 200);
           const end = 1 + any(slabCount);
-          expect(findFreeRun(m, layout, length, end), `run ${length} below ${end}`).toBe(naiveRun(free, length, end));
+          expect(findFreeRun(m, layout, length, end), `run ${length} below ${end}`).toBe(
+            naiveRun(free, length, end),
+          );
         }
       }
       expectSummaries(map);

@@ -6,12 +6,19 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { C_CLAIM_RETRIES } from "../../../src/allocator/counters/fields.js";
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { recordAt, REC_BASE, SLAB_ERA, SLAB_RUN, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
+import { REC_BASE, recordAt, SLAB_ERA, SLAB_RUN, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
 import { claimRun, RUN_CLOSED, RUN_NONE, tryRun } from "../../../src/allocator/slabs/large-run.js";
-import { EPOCH_CLOSING, packRec } from "../../../src/allocator/words/epoch-word.js";
-import { packTag, packTail, TAG_CLAIMED, TAG_FREE, tagState, TAG_LARGE } from "../../../src/allocator/words/slab-tag.js";
-import { LAST_GENERATION } from "../../../src/allocator/words/slot-word.js";
 import type { Handle } from "../../../src/allocator/types.js";
+import { EPOCH_CLOSING, packRec } from "../../../src/allocator/words/epoch-word.js";
+import {
+  packTag,
+  packTail,
+  TAG_CLAIMED,
+  TAG_FREE,
+  TAG_LARGE,
+  tagState,
+} from "../../../src/allocator/words/slab-tag.js";
+import { LAST_GENERATION } from "../../../src/allocator/words/slot-word.js";
 import {
   another,
   classCounter,
@@ -102,7 +109,12 @@ describe("fragmentation", () => {
   });
 
   test("the only hole of a large, nearly full heap is found, wherever it is", () => {
-    const big = SlabHeap.create({ capacity: 70_000 * SLAB, slabSize: SLAB, sizeClasses: [64], maxWorkers: 2 });
+    const big = SlabHeap.create({
+      capacity: 70_000 * SLAB,
+      slabSize: SLAB,
+      sizeClasses: [64],
+      maxWorkers: 2,
+    });
     const bySlab: Handle[] = [];
     for (let i = 0; i < 70_000; i++) {
       const handle = big.alloc(SLAB);
@@ -208,10 +220,13 @@ describe("zeroOnFree", () => {
     ["freed here", (zeroing, _other, handle) => void zeroing.free(handle)],
     ["freed there", (_zeroing, other, handle) => void other.free(handle)],
     ["discarded", (zeroing) => void zeroing.discardEpoch(zeroing.currentEpoch)],
-    ["freed after its owner left", (zeroing, other, handle) => {
-      zeroing.detach();
-      other.free(handle);
-    }],
+    [
+      "freed after its owner left",
+      (zeroing, other, handle) => {
+        zeroing.detach();
+        other.free(handle);
+      },
+    ],
   ])("a run %s is zero afterwards", (_name, end) => {
     const zeroing = smallHeap({ zeroOnFree: true });
     const other = another(zeroing);
@@ -293,7 +308,8 @@ describe("a head whose slot is retired", () => {
   test("can still be a tail: runs that need its slab are had", () => {
     for (const slab of [4, 5, 6]) retireHead(slab);
     // Highest free run of 12 slabs would begin at slab 4.
-    for (const slab of [4, 5, 6]) heap._a.m[heap._a.layout.slotBase + slab * 2 ** heap._a.layout.slotsShift] |= 3;
+    for (const slab of [4, 5, 6])
+      heap._a.m[heap._a.layout.slotBase + slab * 2 ** heap._a.layout.slotsShift] |= 3;
     const handle = heap.alloc(12 * SLAB);
     expect(handle).not.toBe(0);
     expect(slabOf(heap, handle)).toBe(3);

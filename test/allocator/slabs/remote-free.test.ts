@@ -8,8 +8,13 @@ import { C_REMOTE_COLLECTED, C_REMOTE_FREES } from "../../../src/allocator/count
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { seatAt } from "../../../src/allocator/memory/layout.js";
 import { collect } from "../../../src/allocator/slabs/remote-free.js";
-import { LAST_GENERATION, SLOT_REMOTE_FREED, SLOT_RETIRED, slotState } from "../../../src/allocator/words/slot-word.js";
 import type { Handle } from "../../../src/allocator/types.js";
+import {
+  LAST_GENERATION,
+  SLOT_REMOTE_FREED,
+  SLOT_RETIRED,
+  slotState,
+} from "../../../src/allocator/words/slot-word.js";
 import {
   another,
   classCounter,

@@ -199,18 +199,24 @@ describe("page releaser", () => {
   });
 
   test.each<[string, () => void]>([
-    ["a free", () => {
-      const handle = releasing.alloc(64);
-      releasing.advanceEpoch();
-      releasing.free(handle);
-    }],
+    [
+      "a free",
+      () => {
+        const handle = releasing.alloc(64);
+        releasing.advanceEpoch();
+        releasing.free(handle);
+      },
+    ],
     ["a large free", () => void releasing.free(releasing.alloc(2 * SLAB))],
-    ["a discard", () => {
-      releasing.alloc(64);
-      releasing.alloc(128);
-      releasing.alloc(SLAB);
-      releasing.discardEpoch(releasing.currentEpoch);
-    }],
+    [
+      "a discard",
+      () => {
+        releasing.alloc(64);
+        releasing.alloc(128);
+        releasing.alloc(SLAB);
+        releasing.discardEpoch(releasing.currentEpoch);
+      },
+    ],
   ])("that throws in %s costs no slab", (_name, step) => {
     log.result = () => {
       throw new Error("no such page");

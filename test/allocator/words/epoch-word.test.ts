@@ -35,13 +35,18 @@ test("a reference word compares with an era of its ring slot by age, for half a 
 
 test("entries and flags do not disturb each other", () => {
   fc.assert(
-    fc.property(eras, fc.integer({ min: 0, max: 0x3fff }), fc.integer({ min: 0, max: 3 }), (era, entries, flags) => {
-      const word = E.packRefs(era, entries, flags);
-      expect(E.refsEntries(word)).toBe(entries);
-      expect(word & (E.REFS_AUTO | E.REFS_CLOSED)).toBe(flags);
-      expect(E.wordEraTag(word)).toBe(E.eraTag(era));
-      expect(E.compareEraTag(word, era)).toBe(0);
-    }),
+    fc.property(
+      eras,
+      fc.integer({ min: 0, max: 0x3fff }),
+      fc.integer({ min: 0, max: 3 }),
+      (era, entries, flags) => {
+        const word = E.packRefs(era, entries, flags);
+        expect(E.refsEntries(word)).toBe(entries);
+        expect(word & (E.REFS_AUTO | E.REFS_CLOSED)).toBe(flags);
+        expect(E.wordEraTag(word)).toBe(E.eraTag(era));
+        expect(E.compareEraTag(word, era)).toBe(0);
+      },
+    ),
   );
 });
 

@@ -7,6 +7,7 @@
 import fc from "fast-check";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { HEAP_ID_BITS, SLOT_BITS } from "../../../src/allocator/memory/layout.js";
+import type { Handle } from "../../../src/allocator/types.js";
 import { handleBias, handleSlot, packHandle } from "../../../src/allocator/words/handle.js";
 import {
   LAST_GENERATION,
@@ -15,8 +16,7 @@ import {
   SLOT_REMOTE_FREED,
   SLOT_RETIRED,
 } from "../../../src/allocator/words/slot-word.js";
-import type { Handle } from "../../../src/allocator/types.js";
-import { expectHealthy, forged, smallHeap, slotWordOf } from "../support.js";
+import { expectHealthy, forged, slotWordOf, smallHeap } from "../support.js";
 
 const slots = fc.integer({ min: 0, max: 2 ** SLOT_BITS - 1 });
 const generations = fc.integer({ min: 0, max: LAST_GENERATION });

@@ -3,7 +3,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as W from "../../../src/allocator/words/seat-word.js";
 
-const incarnations = fc.oneof(fc.integer({ min: 0, max: 0xffff }), fc.constantFrom(0, 0x7fff, 0x8000, 0xffff));
+const incarnations = fc.oneof(
+  fc.integer({ min: 0, max: 0xffff }),
+  fc.constantFrom(0, 0x7fff, 0x8000, 0xffff),
+);
 
 test("fields survive packing as a signed word", () => {
   fc.assert(

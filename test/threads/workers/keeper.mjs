@@ -58,7 +58,9 @@ export class Keeper {
   checkZero(heap, { offset, bytes, era }) {
     for (let w = offset >>> 2; w < (offset + bytes) >>> 2; w++) {
       if (heap.i32[w] !== 0 && !isDoomedEra(era)) {
-        return this.control.fail(`zeroOnFree: byte ${w * 4 - offset} of a new object of ${bytes} bytes is not 0`);
+        return this.control.fail(
+          `zeroOnFree: byte ${w * 4 - offset} of a new object of ${bytes} bytes is not 0`,
+        );
       }
     }
   }
@@ -121,7 +123,8 @@ export class Keeper {
     const doomed = object === undefined || isDoomedEra(object.era);
     if (object !== undefined) {
       const problem = stampProblem(heap.i32, object.offset, object.bytes);
-      if (problem !== "" && (!doomed || this.liveNow(heap, handle))) this.control.fail(`received: ${problem}`);
+      if (problem !== "" && (!doomed || this.liveNow(heap, handle)))
+        this.control.fail(`received: ${problem}`);
     }
     const freed = heap.free(handle);
     if (!freed && !doomed) this.control.fail(`received object of era ${object.era} could not be freed`);

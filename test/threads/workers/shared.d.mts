@@ -23,7 +23,13 @@ export declare class Random {
   next(): number;
   below(n: number): number;
 }
-export declare function stamp(i32: Int32Array, offset: number, bytes: number, owner: number, serial: number): void;
+export declare function stamp(
+  i32: Int32Array,
+  offset: number,
+  bytes: number,
+  owner: number,
+  serial: number,
+): void;
 export declare function stampProblem(
   i32: Int32Array,
   offset: number,
