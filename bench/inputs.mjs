@@ -49,10 +49,10 @@ export function churnOrder() {
   return Int32Array.from({ length: CHURN_STEPS }, () => random() % MANY);
 }
 
-/** The recorded trace, or undefined: $TSLAB_TRACE first, then the copy beside the project. */
+/** The recorded trace: $TSLAB_TRACE first, then the one in traces/; undefined when it is not there. */
 export function tracePath() {
-  const beside = fileURLToPath(new URL("../../shared/traces/gcc-cc1.trace.gz", import.meta.url));
-  return [process.env.TSLAB_TRACE, beside].find((path) => path && existsSync(path));
+  const ours = fileURLToPath(new URL("traces/gcc-cc1.trace.gz", import.meta.url));
+  return [process.env.TSLAB_TRACE, ours].find((path) => path && existsSync(path));
 }
 
 /**

@@ -23,8 +23,7 @@ const trace = tracePath();
 const yardstick = buildYardstick(trace);
 const skipped = [];
 if (yardstick.skipped) skipped.push(`native malloc skipped: ${yardstick.skipped}`);
-if (!trace)
-  skipped.push("trace replay skipped: no trace beside the project; set TSLAB_TRACE to a .trace.gz file");
+if (!trace) skipped.push("trace replay skipped: bench/traces is empty; set TSLAB_TRACE to a .trace.gz file");
 for (const line of skipped) console.log(line);
 
 const selected = rows.filter(

@@ -16,7 +16,10 @@ export interface EpochRef {
 
 /** Gives pages back to the operating system; see `temporal-slab/reclaim`. */
 export interface PageReleaser {
-  /** Releases `byteLength` bytes at `byteOffset` of `buffer`; returns the bytes released, or -1 on failure. */
+  /**
+   * Releases `byteLength` bytes at `byteOffset` of `buffer`; returns the bytes released, or -1 on failure (an error
+   * thrown counts as one). Called in the middle of a free: must not call this thread's heap.
+   */
   release(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number): number;
 }
 

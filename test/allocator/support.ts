@@ -1,5 +1,6 @@
 /** What the allocator's tests share: small heaps, a look at single words, filling up, and "nothing was lost". */
 import { expect } from "vitest";
+import { S_FREE_NULL, S_FREE_STALE } from "../../src/allocator/counters/fields.js";
 import { readCounter } from "../../src/allocator/counters/record.js";
 import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import {
@@ -98,6 +99,27 @@ export function epochId(id: number): EpochId {
 /** Any number in a handle's place. */
 export function forged(value: number): Handle {
   return value as Handle;
+}
+
+/** A copy of all metadata but the counters of refused frees, to compare: what a refused call must leave alone. */
+export function metadata(heap: SlabHeap): Int32Array {
+  const { m, layout } = heap._a;
+  const copy = m.slice();
+  for (let seat = 1; seat <= layout.maxWorkers; seat++) {
+    const counters = seatAt(layout, seat) + SEAT_COUNTERS;
+    for (const cell of [S_FREE_NULL, S_FREE_STALE]) copy[counters + cell] = 0;
+  }
+  return copy;
+}
+
+/** As `expect(metadata(heap)).toEqual(before)`, but quick on large heaps. */
+export function expectMetadata(heap: SlabHeap, before: Int32Array): void {
+  const now = metadata(heap);
+  const changed: number[] = [];
+  now.forEach((word, i) => {
+    if (word !== before[i]) changed.push(i);
+  });
+  expect(changed, "words that changed").toEqual([]);
 }
 
 /** Allocates until nothing is left. */

@@ -6,7 +6,7 @@
  * closes: it counts entries (never down) and has a CLOSED bit, which exactly one CAS sets, and only if nobody
  * entered since the membership words were scanned.
  *
- *   enter: store my word | CAS entries + 1 (fails if CLOSED or newer) | check that the record is open
+ *   enter: check that the record is open | store my word | CAS entries + 1 (fails if CLOSED or newer) | check again
  *   exit:  store 0       | read refs | scan every seat's word | CAS refs -> CLOSED | close
  *
  * That order, without retry, is what makes it exact: whoever leaves last sees nobody.
@@ -14,7 +14,7 @@
 import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { seatAt } from "../memory/layout.js";
-import { REC_BASE, REFS_BASE, RETAINS_BASE, SEAT_DEPTH, SEAT_SREF } from "../memory/offsets.js";
+import { MAX_ERA, REC_BASE, REFS_BASE, RETAINS_BASE, SEAT_DEPTH, SEAT_SREF } from "../memory/offsets.js";
 import {
   bumpEntries,
   compareEraTag,
@@ -40,6 +40,8 @@ export function enterEra(a: Attachment, era: number, auto: boolean): boolean {
   const { m } = a;
   const ring = ringOf(era);
   const sref = a.seatBase + SEAT_SREF + ring;
+  // Before any store: the era of an old domain would hide this thread's membership in a newer one.
+  if (loadSeq(m, REC_BASE + ring) !== packRec(era, EPOCH_ACTIVE)) return false;
   // A member of an older era of the same ring slot is displaced: that era is long closed, membership in it
   // decides nothing any more.
   const displaced = m[sref] as number;
@@ -51,6 +53,8 @@ export function enterEra(a: Attachment, era: number, auto: boolean): boolean {
     const age = compareEraTag(refs, era);
     if (age > 0 || (age === 0 && (refs & REFS_CLOSED) !== 0)) {
       if (!nested) storeSeq(m, sref, displaced);
+      // Whoever set CLOSED may be stalled, or dead, before its close: finish it.
+      if (age === 0) closeEra(a, era);
       return false;
     }
     const next =
@@ -92,7 +96,8 @@ export function tryAutoClose(a: Attachment, ring: number, era: number): boolean 
   const { m } = a;
   const refs = loadSeq(m, REFS_BASE + ring);
   if (compareEraTag(refs, era) !== 0 || (refs & REFS_CLOSED) !== 0 || (refs & REFS_AUTO) === 0) return false;
-  if (refsEntries(refs) === 0) return false;
+  // The last era stays open for good: nothing could be opened after it.
+  if (refsEntries(refs) === 0 || era >= MAX_ERA - 1) return false;
   for (let seat = 1; seat <= a.layout.maxWorkers; seat++) {
     if (loadSeq(m, seatAt(a.layout, seat) + SEAT_SREF + ring) === era) return false;
   }
@@ -122,8 +127,19 @@ function changeRetains(a: Attachment, ring: number, by: number): number {
     const word = loadSeq(m, RETAINS_BASE + ring);
     const next = Math.min(MAX_RETAINS, Math.max(0, retainsCount(word, era) + by));
     if (casSeq(m, RETAINS_BASE + ring, word, packRetains(era, next))) {
+      if (by > 0) interruptExit(m, ring, era);
       return next + memberLevels(m, a.layout, ring, era);
     }
+  }
+}
+
+/** Makes the closing CAS of an exit fail that has read the retains before ours. */
+function interruptExit(m: Int32Array, ring: number, era: number): void {
+  for (;;) {
+    const refs = loadSeq(m, REFS_BASE + ring);
+    const entries = refsEntries(refs);
+    if (compareEraTag(refs, era) !== 0 || (refs & REFS_CLOSED) !== 0 || entries === 0) return;
+    if (casSeq(m, REFS_BASE + ring, refs, packRefs(era, bumpEntries(entries), refs & REFS_AUTO))) return;
   }
 }
 

@@ -24,6 +24,8 @@ import {
   MAX_ERA,
   PHASE,
   REC_BASE,
+  REFS_BASE,
+  RETAINS_BASE,
   RING_SIZE,
   SEAT_COUNTERS,
   SLAB_DOOM,
@@ -31,10 +33,13 @@ import {
   SLAB_TAG,
 } from "../memory/offsets.js";
 import {
+  compareEraTag,
   EPOCH_ACTIVE,
   EPOCH_CLOSING,
   EPOCH_DISCARD,
   packRec,
+  packRefs,
+  packRetains,
   recEra,
   recState,
   ringOf,
@@ -71,11 +76,23 @@ export function normalise(
       const next = packRec(era, era === newest ? EPOCH_ACTIVE : EPOCH_CLOSING);
       if (casSeq(m, REC_BASE + ring, rec, next)) {
         if (seen !== undefined) seen[ring] = next;
+        renewTags(m, ring, era);
         if (era === newest) recordOpening(m, era);
         break;
       }
     }
   }
+}
+
+/**
+ * Keeps the 16 era bits of the reference words near the era: words left behind by half of their range would look
+ * newer, and by all of it like this very era's.
+ */
+function renewTags(m: Int32Array, ring: number, era: number): void {
+  const refs = loadSeq(m, REFS_BASE + ring);
+  if (compareEraTag(refs, era) < 0) casSeq(m, REFS_BASE + ring, refs, packRefs(era, 0, 0));
+  const retains = loadSeq(m, RETAINS_BASE + ring);
+  if (compareEraTag(retains, era) < 0) casSeq(m, RETAINS_BASE + ring, retains, packRetains(era, 0));
 }
 
 function recordOpening(m: Int32Array, era: number): void {

@@ -1,8 +1,8 @@
 /**
  * Allocation off the fast path. Every step but the last two is bounded independently of the heap's size:
  *
- *   sync if PHASE moved | refill the current slab's list | collect remote frees | check the epoch record |
- *   partial slab | hinted free slab | own empty slabs | confirming scan of all tags | ask the others
+ *   sync if PHASE moved | refill the current slab's list | check the epoch record | partial slab |
+ *   collect remote frees | hinted free slab | own empty slabs | confirming scan of all tags | ask the others
  */
 import {
   BIN_CURRENT,
@@ -33,6 +33,7 @@ import { recordAt } from "../memory/layout.js";
 import {
   CLASS_MAP_BASE,
   DUMMY_SLAB,
+  ERA,
   FAST_SIZE_LIMIT,
   PHASE,
   PRESSURE,
@@ -80,7 +81,11 @@ export function allocSlow(a: Attachment, size: unknown, epoch: unknown): number 
   for (let chase = 0; chase < MAX_ERA_CHASES && !a.detached; chase++) {
     const era = m[a.seatBase + SEAT_ERA] as number;
     const wanted = era !== 0 && (epoch === undefined || epoch === m[a.seatBase + SEAT_EPOCH]);
-    if (!wanted && epoch !== undefined) return fail(a, bin, FAILURE_EPOCH_CLOSED);
+    if (!wanted && epoch !== undefined) {
+      // An era whose opener has not got to its PHASE bump is open all the same: honour it once.
+      const newest = loadSeq(m, ERA);
+      if (chase > 0 || newest === era || ringOf(newest) !== epoch) return fail(a, bin, FAILURE_EPOCH_CLOSED);
+    }
     if (wanted) {
       const slotWord = large ? allocRun(a, bin, bytes, era) : allocSmall(a, bin, era);
       if (slotWord > 0) {
@@ -129,10 +134,14 @@ function allocSmall(a: Attachment, bin: number, era: number): number {
     count(m, bin + C_CURRENT_FULL, 1);
     count(m, bin + C_TO_FULL, 1);
   }
-  const collected = collect(a, false);
-  if (a.detached) return -CLOSED;
   // Bounds how long an alloc can miss a close: one slab's worth.
   if (loadSeq(m, REC_BASE + ringOf(era)) !== packRec(era, EPOCH_ACTIVE)) return -CLOSED;
+  if (takeListed(a, bin)) {
+    count(m, bin + C_SLOW, 1);
+    return takeSlot(a, bin, m[bin + BIN_CURRENT] as number);
+  }
+  const collected = collect(a, false);
+  if (a.detached) return -CLOSED;
   let found = takeAvailable(a, bin, era);
   if (collected > 0 && found === FOUND) count(m, bin + C_COLLECTED, 1);
   if (found === NONE) found = searchHarder(a, bin, era, 0);
@@ -147,9 +156,7 @@ function takeAvailable(a: Attachment, bin: number, era: number): number {
   const classIndex = (bin - a.binBase) / CLASS_SHARD_WORDS;
   const current = m[bin + BIN_CURRENT] as number;
   if (current !== DUMMY_SLAB && carve(a, current)) return FOUND;
-  while (nextPartial(a, bin) !== 0) {
-    if (carve(a, m[bin + BIN_CURRENT] as number)) return FOUND;
-  }
+  if (takeListed(a, bin)) return FOUND;
   let tries = 0;
   for (let slab = findFree(m, a.layout, 0); slab >= 0; slab = findFree(m, a.layout, slab + 1)) {
     tries++;
@@ -162,6 +169,14 @@ function takeAvailable(a: Attachment, bin: number, era: number): number {
     return FOUND;
   }
   return NONE;
+}
+
+/** Makes a slab of the bin's partial list current; false when none waits. */
+function takeListed(a: Attachment, bin: number): boolean {
+  for (let record = nextPartial(a, bin); record !== 0; record = nextPartial(a, bin)) {
+    if (carve(a, record)) return true;
+  }
+  return false;
 }
 
 function takeSlot(a: Attachment, bin: number, record: number): number {

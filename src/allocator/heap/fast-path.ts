@@ -58,7 +58,8 @@ export class FastHeap {
     this._me = a.me;
     this._bias = a.handleBias;
     this._payload = layout.payloadOffset;
-    this._capacity = layout.capacityBytes;
+    // Larger offsets are no int32 and take the slow path; capping keeps negative ones out of the unsigned compare.
+    this._capacity = Math.min(layout.capacityBytes, 2 ** 31);
     this._slabShift = layout.slabSizeShift;
     this._inSlabMask = layout.slabSize - 1;
     this._positionMask = 2 ** layout.slotsShift - 1;
@@ -231,7 +232,7 @@ export function specialise(a: Attachment): FastOperations {
   const me = a.me;
   const bias = a.handleBias;
   const payload = layout.payloadOffset;
-  const capacity = layout.capacityBytes;
+  const capacity = Math.min(layout.capacityBytes, 2 ** 31);
   const slabShift = layout.slabSizeShift;
   const inSlabMask = layout.slabSize - 1;
   const positionMask = 2 ** slotsShift - 1;

@@ -9,7 +9,7 @@ import { CLASS_SIZE_BASE, SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/of
 import { describe } from "../memory/size-classes.js";
 import { poll } from "../seats/sync.js";
 import { freeOwnSlow, freeRemote } from "../slabs/remote-free.js";
-import { handleSlot, packHandle } from "../words/handle.js";
+import { handleSlot, NEGATIVE_UNIT, packHandle } from "../words/handle.js";
 import { isHeldBy, TAG_FREE, TAG_LARGE, TAG_TAIL, tagClass, tagState } from "../words/slab-tag.js";
 import { SLOT_ALLOC, slotState } from "../words/slot-word.js";
 
@@ -26,7 +26,9 @@ export function freeSlow(a: Attachment, handle: unknown): boolean {
     count(a.m, a.seatBase + SEAT_COUNTERS + cell, 1);
     return false;
   }
-  const word = a.m[slotWord] as number;
+  // The word the handle names, not a second read: the slot may hold another object by now, and then the
+  // compare-and-swap of a remote free must fail.
+  const word = slotWordOf(a, handle);
   const slab = slabOfSlot(a, slotWord);
   const record = recordAt(slab);
   // Exact for "is it mine": only a live owner changes its tag.
@@ -66,6 +68,11 @@ export function liveSlot(a: Attachment, handle: number): number {
   return isEraDiscarded(m, record) ? 0 : slotWord;
 }
 
+/** The ALLOC word that a valid handle stands for. */
+function slotWordOf(a: Attachment, handle: number): number {
+  return (handle - handleSlot(handle)) / -NEGATIVE_UNIT - a.handleBias;
+}
+
 /** As {@link liveSlot}, with an error that says what is wrong. */
 export function liveSlotOrThrow(a: Attachment, handle: unknown, method: string): number {
   if (typeof handle !== "number") {
@@ -74,7 +81,19 @@ export function liveSlotOrThrow(a: Attachment, handle: unknown, method: string):
   poll(a);
   const slotWord = liveSlot(a, handle);
   if (slotWord !== 0) return slotWord;
-  throw new StaleHandleError(
+  throw staleHandle(handle, method);
+}
+
+/**
+ * Call after reading anything else about the object: throws when it ended meanwhile, because what was read may then
+ * belong to its successor.
+ */
+export function confirmLive(a: Attachment, slotWord: number, handle: number, method: string): void {
+  if (a.m[slotWord] !== slotWordOf(a, handle)) throw staleHandle(handle, method);
+}
+
+function staleHandle(handle: number, method: string): StaleHandleError {
+  return new StaleHandleError(
     handle === 0
       ? `${method}: NULL_HANDLE names no object; check the result of alloc.`
       : `${method}: handle ${handle} names no live object (freed, discarded with its epoch, of another heap, or never issued).`,

@@ -19,9 +19,9 @@ import { ERA, LAYOUT_VERSION, REC_BASE, SEAT_THREAD, SLAB_ERA } from "../memory/
 import { describe } from "../memory/size-classes.js";
 import { createBuffer, openBuffer, publishHeap, touchPages } from "../memory/views.js";
 import { reapSeat } from "../seats/reap.js";
-import { currentThreadId, startUnrefTimer } from "../seats/runtime.js";
+import { startUnrefTimer, threadTag } from "../seats/runtime.js";
 import { leaveSeat, takeSeat } from "../seats/seat.js";
-import { poll } from "../seats/sync.js";
+import { poll, sync } from "../seats/sync.js";
 import { type WatchedThreads, watchWorker } from "../seats/watch.js";
 import type {
   AllocFailure,
@@ -46,7 +46,7 @@ import { checkHeapRef, checkInteger, checkLength, REF_KIND } from "./check.js";
 import { closeEpoch, discardBefore, discardEpoch, epochRef } from "./close.js";
 import { EpochDomain } from "./domain.js";
 import { FastHeap } from "./fast-path.js";
-import { liveSlot, liveSlotOrThrow, objectOffset, objectSize, slabOfSlot } from "./free.js";
+import { confirmLive, liveSlot, liveSlotOrThrow, objectOffset, objectSize, slabOfSlot } from "./free.js";
 import { epochInfo, heapCounters, listSeats } from "./info.js";
 import { heldSeats, noteHeld, noteReleased } from "./registry.js";
 import { shapeHeap } from "./shape.js";
@@ -117,15 +117,19 @@ export class SlabHeap extends FastHeap implements Disposable {
     this.capacity = layout.capacityBytes;
     this.slabSize = layout.slabSize;
     noteHeld(a);
-    // The timer must not keep a forgotten heap alive.
+    // Nothing that outlives this object may hold it: the timer gives the seat of a forgotten heap back.
     const self = new WeakRef(this);
     const stop = startUnrefTimer(() => {
-      const heap = self.deref();
-      if (heap === undefined) stop();
-      else poll(heap._a);
+      if (self.deref() !== undefined) {
+        poll(a);
+        return;
+      }
+      stop();
+      leaveSeat(a);
+      noteReleased(a);
     }, POLL_INTERVAL_MS);
     this.stopTimer = stop;
-    a.onLost = () => this.close();
+    a.onLost = () => self.deref()?.close();
     shapeHeap(this);
   }
 
@@ -205,12 +209,18 @@ export class SlabHeap extends FastHeap implements Disposable {
 
   /** Byte offset of the object into {@link buffer}. Throws {@link StaleHandleError}. */
   byteOffset(handle: Handle): number {
-    return objectOffset(this._a, liveSlotOrThrow(this._a, handle, "byteOffset"));
+    const slot = liveSlotOrThrow(this._a, handle, "byteOffset");
+    const offset = objectOffset(this._a, slot);
+    confirmLive(this._a, slot, handle, "byteOffset");
+    return offset;
   }
 
   /** Usable bytes of the object: its size class, or whole slabs. Throws {@link StaleHandleError}. */
   sizeOf(handle: Handle): number {
-    return objectSize(this._a, liveSlotOrThrow(this._a, handle, "sizeOf"));
+    const slot = liveSlotOrThrow(this._a, handle, "sizeOf");
+    const size = objectSize(this._a, slot);
+    confirmLive(this._a, slot, handle, "sizeOf");
+    return size;
   }
 
   /**
@@ -220,14 +230,18 @@ export class SlabHeap extends FastHeap implements Disposable {
   view(handle: Handle, length?: number): Uint8Array {
     const slot = liveSlotOrThrow(this._a, handle, "view");
     const size = objectSize(this._a, slot);
+    const offset = objectOffset(this._a, slot);
+    confirmLive(this._a, slot, handle, "view");
     if (length !== undefined) checkLength(length, size);
-    return new Uint8Array(this.buffer, objectOffset(this._a, slot), length ?? size);
+    return new Uint8Array(this.buffer, offset, length ?? size);
   }
 
   /** The epoch the object was allocated in. Throws {@link StaleHandleError}. */
   epochOf(handle: Handle): EpochRef {
     const slot = liveSlotOrThrow(this._a, handle, "epochOf");
-    return epochRef(loadSeq(this._a.m, recordAt(slabOfSlot(this._a, slot)) + SLAB_ERA));
+    const era = loadSeq(this._a.m, recordAt(slabOfSlot(this._a, slot)) + SLAB_ERA);
+    confirmLive(this._a, slot, handle, "epochOf");
+    return epochRef(era);
   }
 
   /** The epoch that is open for allocation, the same for every thread. */
@@ -316,6 +330,8 @@ export class SlabHeap extends FastHeap implements Disposable {
       } catch (error) {
         // The ring moved on between reading and entering: follow it, unless this very epoch was asked for.
         if (!(error instanceof EpochClosedError) || epoch !== undefined || chase > 64) throw error;
+        // Whoever moved it may not have got to its PHASE bump: look without waiting for that.
+        sync(this._a, false);
       }
     }
   }
@@ -374,6 +390,7 @@ export class SlabHeap extends FastHeap implements Disposable {
   /**
    * Reaps the seats of `worker` by itself when it exits. Call it right after starting the worker. Node, Deno and Bun
    * tell by thread id; a Web Worker is taken for dead when its `terminate()` was called, and needs the ref it got.
+   * Watching ends when this heap is detached.
    */
   watch(worker: WorkerLike, ref?: HeapRef): void {
     this.assertAttached("watch");
@@ -426,10 +443,4 @@ for (const prototype of [FastHeap.prototype, SlabHeap.prototype]) {
       },
     });
   }
-}
-
-/** Names this thread in its seat: by thread id where there is one, else by the ref it was given. */
-function threadTag(token: number): number {
-  const id = currentThreadId();
-  return id >= 0 ? id + 1 : -token;
 }

@@ -2,8 +2,10 @@
 import { BIN_CURRENT, BIN_PARTIAL } from "../counters/fields.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
+import { isPowerOfTwo } from "../memory/bits.js";
 import { binAt, recordAt, seatAt, slabOfRecord } from "../memory/layout.js";
 import {
+  CLASS_SLOTS_BASE,
   DUMMY_SLAB,
   PHASE,
   REC_BASE,
@@ -17,17 +19,21 @@ import {
   SLAB_FAST_OWNER,
   SLAB_HEAD,
   SLAB_LIVE,
+  SLAB_OBJECT_SIZE,
   SLAB_OWN_NEXT,
   SLAB_OWN_PREV,
   SLAB_PARTIAL_NEXT,
+  SLAB_SIZE_SHIFT,
+  SLAB_SLOTS,
   SLAB_TAG,
 } from "../memory/offsets.js";
-import { firstSlot, hasRoom, slotCount } from "../slabs/slab.js";
+import { firstSlot, NOT_LISTED, slotCount } from "../slabs/slab.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { seatIncarnation } from "../words/seat-word.js";
 import { TAG_LARGE, tagClass, tagState } from "../words/slab-tag.js";
-import { describeSlot, isOccupied, SLOT_FREE, slotState } from "../words/slot-word.js";
+import { describeSlot, isOccupied, SLOT_FREE, SLOT_REMOTE_FREED, slotState } from "../words/slot-word.js";
 import type { Findings } from "./verify.js";
+import { seatIsLive } from "./verify-words.js";
 
 /** `owners[slab]`: live seat that owns it, absent otherwise. */
 export function checkOwned(a: Attachment, owners: readonly number[], findings: Findings): void {
@@ -38,9 +44,16 @@ export function checkOwned(a: Attachment, owners: readonly number[], findings: F
     if (tagState(tag) === TAG_LARGE) checkOwnedRun(a, slab, findings);
     else checkOwnedSlab(a, seat, slab, tag, findings);
   });
-  for (const seat of new Set(owners.filter((s) => s !== undefined))) checkBins(a, seat, owners, findings);
+  for (const seat of liveSeats(a)) checkBins(a, seat, owners, findings);
   if (a.m[DUMMY_SLAB + SLAB_HEAD] !== 0)
     findings.add("the dummy slab has a free list; idle classes would allocate from it");
+}
+
+/** Also those that own nothing: a wrong list or bin of theirs would make them allocate in a slab of another. */
+function liveSeats(a: Attachment): number[] {
+  const seats: number[] = [];
+  for (let seat = 1; seat <= a.layout.maxWorkers; seat++) if (seatIsLive(a, seat)) seats.push(seat);
+  return seats;
 }
 
 function isRecord(a: Attachment, record: number): boolean {
@@ -51,7 +64,7 @@ function isRecord(a: Attachment, record: number): boolean {
 function checkOwnLists(a: Attachment, owners: readonly number[], findings: Findings): Set<number> {
   const { m } = a;
   const listed = new Set<number>();
-  for (const seat of new Set(owners.filter((s) => s !== undefined))) {
+  for (const seat of liveSeats(a)) {
     for (let ring = 0; ring < RING_SIZE; ring++) {
       let previous = 0;
       let record = m[seatAt(a.layout, seat) + SEAT_OWN + ring] as number;
@@ -108,6 +121,11 @@ function checkOwnedSlab(a: Attachment, seat: number, slab: number, tag: number, 
     const word = m[first + i] as number;
     if (isOccupied(word)) {
       occupied++;
+      if (slotState(word) === SLOT_REMOTE_FREED && !isTold(a, seat, slab)) {
+        findings.add(
+          `slab ${slab}: slot ${i} is ${describeSlot(word)}, but its owner, seat ${seat}, was not told`,
+        );
+      }
       if (i >= carved) findings.add(`slab ${slab}: slot ${i} is ${describeSlot(word)} but was never carved`);
     } else if (i < carved && slotState(word) === SLOT_FREE) {
       free++;
@@ -116,8 +134,37 @@ function checkOwnedSlab(a: Attachment, seat: number, slab: number, tag: number, 
   if (m[record + SLAB_LIVE] !== occupied) {
     findings.add(`slab ${slab}: live count ${m[record + SLAB_LIVE]}, but ${occupied} slots are occupied`);
   }
+  checkClassWords(a, slab, record, tagClass(tag), findings);
   checkFreeList(a, slab, record, first, total, free, findings);
   checkTenure(a, seat, slab, record, occupied, findings);
+}
+
+/** Will the owner look for remote frees in this slab? */
+function isTold(a: Attachment, seat: number, slab: number): boolean {
+  const base = seatAt(a.layout, seat);
+  if (a.m[base + SEAT_PHASE] !== loadSeq(a.m, PHASE)) return true;
+  return ((loadSeq(a.m, base + a.layout.seatPending + (slab >> 5)) >>> (slab & 31)) & 1) === 1;
+}
+
+/** Words an owner copies from the class so that offsets need no second look-up. */
+function checkClassWords(
+  a: Attachment,
+  slab: number,
+  record: number,
+  classIndex: number,
+  findings: Findings,
+): void {
+  const { m, layout } = a;
+  const size = layout.sizeClasses[classIndex] as number;
+  const check = (what: string, word: number, expected: number): void => {
+    if (m[record + word] !== expected)
+      findings.add(
+        `slab ${slab}: ${what} is ${m[record + word]}, but its class of ${size} bytes has ${expected}`,
+      );
+  };
+  check("object size", SLAB_OBJECT_SIZE, size);
+  check("size shift", SLAB_SIZE_SHIFT, isPowerOfTwo(size) ? Math.log2(size) : -1);
+  check("slot count", SLAB_SLOTS, m[CLASS_SLOTS_BASE + classIndex] as number);
 }
 
 function checkFreeList(
@@ -180,6 +227,10 @@ function checkTenure(
 
 function checkBins(a: Attachment, seat: number, owners: readonly number[], findings: Findings): void {
   const { m, layout } = a;
+  const large = m[binAt(layout, seat, layout.classCount) + BIN_CURRENT] as number;
+  if (large !== DUMMY_SLAB)
+    findings.add(`seat ${seat}: its bin of large objects has a current slab (word ${large})`);
+  const waiting = new Set<number>();
   for (let c = 0; c < layout.classCount; c++) {
     const bin = binAt(layout, seat, c);
     const name = `seat ${seat}, class ${c}`;
@@ -203,12 +254,18 @@ function checkBins(a: Attachment, seat: number, owners: readonly number[], findi
     if (current !== DUMMY_SLAB) check(current, "current");
     for (let r = m[bin + BIN_PARTIAL] as number; r !== 0; r = m[r + SLAB_PARTIAL_NEXT] as number) {
       if (!check(r, "partial")) break;
+      waiting.add(slabOfRecord(r));
       if (m[r + SLAB_HEAD] === 0) findings.add(`${name}: partial slab ${slabOfRecord(r)} has no free list`);
     }
     owners.forEach((owner, slab) => {
       const record = recordAt(slab);
       if (owner !== seat || m[record + SLAB_BIN] !== bin || inBin.has(slab)) return;
-      if (hasRoom(a, record)) findings.add(`${name}: slab ${slab} has free slots that no alloc can reach`);
+      const hasRoom = m[record + SLAB_HEAD] !== 0 || m[record + SLAB_CARVED] !== m[record + SLAB_SLOTS];
+      if (hasRoom) findings.add(`${name}: slab ${slab} has free slots that no alloc can reach`);
     });
   }
+  owners.forEach((owner, slab) => {
+    if (owner !== seat || waiting.has(slab) || m[recordAt(slab) + SLAB_PARTIAL_NEXT] === NOT_LISTED) return;
+    findings.add(`slab ${slab}: takes itself for a partial slab, but seat ${seat} lists it in no bin`);
+  });
 }

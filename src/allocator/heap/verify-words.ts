@@ -3,6 +3,7 @@ import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { seatAt, slotsInSlab } from "../memory/layout.js";
 import {
+  CLASS_MAP_BASE,
   CLASS_SLOTS_BASE,
   ERA,
   H_CHECKSUM,
@@ -17,7 +18,8 @@ import {
   SEAT_SREF,
   SEAT_WORD,
 } from "../memory/offsets.js";
-import { configChecksum } from "../memory/views.js";
+import { GRANULE_BYTES } from "../memory/size-classes.js";
+import { classMap, configChecksum } from "../memory/views.js";
 import {
   compareEraTag,
   describeRec,
@@ -52,6 +54,12 @@ export function checkHeader(a: Attachment, findings: Findings): boolean {
       findings.add(`header: class ${c} (${size} bytes) claims ${m[CLASS_SLOTS_BASE + c]} slots per slab`);
     }
   });
+  const wrong = classMap(layout).findIndex((offset, granules) => m[CLASS_MAP_BASE + granules] !== offset);
+  if (wrong >= 0) {
+    findings.add(
+      `header: the class map sends sizes up to ${wrong * GRANULE_BYTES} bytes to bin offset ${m[CLASS_MAP_BASE + wrong]}`,
+    );
+  }
   return true;
 }
 

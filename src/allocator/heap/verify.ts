@@ -8,7 +8,9 @@
  *   free list            = exactly the FREE slots below SLAB_CARVED, each once
  *   seat's own lists     = exactly the slabs tagged with that seat, each once, in the ring slot of its era
  *   FREE slab            = no occupied slot, and a free-map hint
- *   LARGE head           = followed by SLAB_RUN - 1 TAILs that name it
+ *   LARGE head           = followed by SLAB_RUN - 1 TAILs that name it; no other slot of the run is occupied
+ *   REMOTE_FREED         = its owner's pending bit is set, or the owner has changes to honour first
+ *   ORPHANED             = never left after a sync of any thread
  *   rec[ERA % 16]        = (ERA, ACTIVE); every other record CLOSING or DISCARD, and not newer
  */
 import { loadSeq } from "../memory/atomics.js";
@@ -125,13 +127,16 @@ function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], f
   const doom = loadSeq(m, record + SLAB_DOOM);
   if (doom < 0 || doom > 2 ** 30) findings.add(`${name}: doom ${doom} is not an era`);
   if (state === TAG_OWNED || owner !== 0) {
-    if (owner === 0 || owner > a.layout.maxWorkers || !seatIsLive(a, owner)) {
+    if (owner > a.layout.maxWorkers || !seatIsLive(a, owner)) {
       findings.add(`${name}: owned by seat ${owner}, where no thread sits: reap it`);
     } else {
       owners[slab] = owner;
     }
   }
   if (state === TAG_ORPHANED && owner !== 0) findings.add(`${name}: ORPHANED but names owner ${owner}`);
+  // Everything announced was adopted by the poll at the start.
+  if (owner === 0 && !a.detached)
+    findings.add(`${name}: ${describeTag(tag)} has no owner, and no thread was told to adopt it`);
   return state === TAG_LARGE ? checkRun(a, slab, findings) : countSlots(a, slab, tag, findings);
 }
 
@@ -143,15 +148,20 @@ function checkFree(a: Attachment, slab: number, tag: number, findings: Findings)
     findings.add(`slab ${slab}: FREE, but the free map does not show it`);
   }
   // A slab never used has never been written: looking would make its pages resident.
-  if (a.m[recordAt(slab) + SLAB_USED] === 0) return;
+  if (a.m[recordAt(slab) + SLAB_USED] !== 0) checkEmpty(a, slab, 0, "FREE", findings);
+}
+
+/** No slot from `from` on may be occupied. */
+function checkEmpty(a: Attachment, slab: number, from: number, what: string, findings: Findings): void {
   const first = firstSlot(a, recordAt(slab));
-  for (let i = 0; i < 2 ** a.layout.slotsShift; i++) {
+  for (let i = from; i < 2 ** a.layout.slotsShift; i++) {
     const word = a.m[first + i] as number;
-    if (isOccupied(word)) findings.add(`slab ${slab}: FREE, but slot ${i} is ${describeSlot(word)}`);
+    if (isOccupied(word)) findings.add(`slab ${slab}: ${what}, but slot ${i} is ${describeSlot(word)}`);
   }
 }
 
 function checkTail(a: Attachment, slab: number, head: number, findings: Findings): void {
+  checkEmpty(a, slab, 0, `TAIL of slab ${head}`, findings);
   const headTag = head < slab ? loadSeq(a.m, recordAt(head) + SLAB_TAG) : TAG_FREE;
   if (tagState(headTag) !== TAG_LARGE) {
     findings.add(
@@ -178,6 +188,7 @@ function checkRun(a: Attachment, head: number, findings: Findings): number {
       findings.add(`slab ${slab}: should be a TAIL of the run at slab ${head}, but is ${describeTag(tag)}`);
     }
   }
+  checkEmpty(a, head, 1, "head of a run", findings);
   const word = m[firstSlot(a, record)] as number;
   if (!isOccupied(word)) findings.add(`slab ${head}: head of a run whose object is ${describeSlot(word)}`);
   return slotState(word) === SLOT_ALLOC ? 1 : 0;

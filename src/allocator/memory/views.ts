@@ -98,22 +98,28 @@ function tryBuffer(byteLength: number): SharedArrayBuffer | undefined {
   }
 }
 
-function writeClasses(m: Int32Array, layout: Layout): void {
-  layout.sizeClasses.forEach((size, i) => {
-    m[CLASS_SIZE_BASE + i] = size;
-    m[CLASS_SLOTS_BASE + i] = slotsInSlab(layout, size);
-  });
+/** For every number of 8-byte granules the offset of the bin that serves it; past the last class, that of large objects. */
+export function classMap(layout: Layout): Int32Array {
+  const map = new Int32Array(CLASS_MAP_WORDS);
   let classIndex = 0;
   for (let granules = 0; granules < CLASS_MAP_WORDS; granules++) {
-    // Past the last class this counts up to classCount, the bin of large objects.
     while (
       classIndex < layout.classCount &&
       (layout.sizeClasses[classIndex] as number) < granules * GRANULE_BYTES
     ) {
       classIndex++;
     }
-    m[CLASS_MAP_BASE + granules] = classIndex * CLASS_SHARD_WORDS;
+    map[granules] = classIndex * CLASS_SHARD_WORDS;
   }
+  return map;
+}
+
+function writeClasses(m: Int32Array, layout: Layout): void {
+  layout.sizeClasses.forEach((size, i) => {
+    m[CLASS_SIZE_BASE + i] = size;
+    m[CLASS_SLOTS_BASE + i] = slotsInSlab(layout, size);
+  });
+  m.set(classMap(layout), CLASS_MAP_BASE);
   for (let level = 0, bits = layout.slabCount; level < layout.freeLevels.length; level++) {
     const base = layout.freeLevels[level] as number;
     for (let bit = 0; bit < bits; bit += 32) {

@@ -30,3 +30,9 @@ export function startUnrefTimer(tick: () => void, intervalMs: number): () => voi
   else (timer as TimerLike).unref?.();
   return () => clearInterval(timer as Parameters<typeof clearInterval>[0]);
 }
+
+/** Names this thread in its seat: by thread id where there is one, else by the ref it was given. */
+export function threadTag(token: number): number {
+  const id = currentThreadId();
+  return id >= 0 ? id + 1 : -token;
+}

@@ -1,5 +1,12 @@
 /** Taking a seat and giving it back. */
-import { C_ORPHANED_LIVE, CELL_WORDS, CLASS_SHARD_WORDS } from "../counters/fields.js";
+import {
+  BIN_PARTIAL,
+  C_ORPHANED_LIVE,
+  CELL_WORDS,
+  CLASS_SHARD_WORDS,
+  EPOCH_SHARD_WORDS,
+  SEAT_SHARD_WORDS,
+} from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { tryAutoClose } from "../epochs/refs.js";
 import { SeatsExhaustedError } from "../errors.js";
@@ -10,6 +17,7 @@ import {
   DEEP,
   PHASE,
   RING_SIZE,
+  SEAT_COUNTERS,
   SEAT_DEPTH,
   SEAT_ERA,
   SEAT_OWN,
@@ -76,16 +84,20 @@ function settleIn(a: Attachment): void {
   m[a.seatBase + SEAT_PHASE] = ((m[PHASE] as number) - 1) | 0;
   for (let c = 0; c <= layout.classCount; c++) {
     // A former partial list leads into slabs of others: forget it before resetBins follows it.
-    m[a.binBase + c * CLASS_SHARD_WORDS + 1] = 0;
-    finishCarries(m, a.binBase + c * CLASS_SHARD_WORDS + CELL_WORDS);
+    m[a.binBase + c * CLASS_SHARD_WORDS + BIN_PARTIAL] = 0;
+    finishCarries(m, a.binBase + c * CLASS_SHARD_WORDS + CELL_WORDS, CLASS_SHARD_WORDS - CELL_WORDS);
   }
+  finishCarries(m, a.seatBase + SEAT_COUNTERS, SEAT_SHARD_WORDS);
+  finishCarries(m, a.seatBase + layout.seatEpochShards, RING_SIZE * EPOCH_SHARD_WORDS);
   resetBins(a);
 }
 
-/** Completes the carry of an allocation counter whose writer died in it (see counters/record.ts). */
-function finishCarries(m: Int32Array, cell: number): void {
-  if (m[cell + 1] !== m[cell + 2] && (m[cell] as number) >>> 0 < 0x80000000) {
-    storeSeq(m, cell + 2, m[cell + 1] as number);
+/** Completes carries whose writer died in them (see counters/record.ts): a reader tells them apart for a while only. */
+function finishCarries(m: Int32Array, firstCell: number, words: number): void {
+  for (let cell = firstCell; cell < firstCell + words; cell += CELL_WORDS) {
+    if (m[cell + 1] !== m[cell + 2] && (m[cell] as number) >>> 0 < 0x80000000) {
+      storeSeq(m, cell + 2, m[cell + 1] as number);
+    }
   }
 }
 

@@ -32,7 +32,7 @@ import { adoptSlab, isAdoptable } from "../slabs/adopt.js";
 import { type DrainTally, drainRing, newTally } from "../slabs/drain.js";
 import { hasFreeHint, repairFree } from "../slabs/free-map.js";
 import { collect, collectSlab } from "../slabs/remote-free.js";
-import { classShard, recycleSlab, resetBins } from "../slabs/slab.js";
+import { classShard, clearPartials, listIfRoom, recycleSlab, resetBins } from "../slabs/slab.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { SEAT_SUSPECT, seatIncarnation, seatState } from "../words/seat-word.js";
 import { TAG_FREE, TAG_LARGE, tagState } from "../words/slab-tag.js";
@@ -120,11 +120,17 @@ function scanDeep(a: Attachment): void {
 /** Gives back empty slabs of the open epoch: another thread is out of memory. */
 export function giveBackEmpty(a: Attachment): void {
   const { m } = a;
+  // Emptied and filled again: taking slabs out of the partial lists one by one would walk each list every time.
+  clearPartials(a);
   forEachOwn(a, (record) => {
     const tag = m[record + SLAB_TAG] as number;
-    if (m[record + SLAB_LIVE] !== 0 || tagState(tag) === TAG_LARGE) return;
-    count(m, classShard(a, tag) + C_OVERFLOWED, 1);
-    recycleSlab(a, record);
+    if (tagState(tag) === TAG_LARGE) return;
+    if (m[record + SLAB_LIVE] === 0) {
+      count(m, classShard(a, tag) + C_OVERFLOWED, 1);
+      recycleSlab(a, record);
+    } else {
+      listIfRoom(a, record);
+    }
   });
 }
 

@@ -12,6 +12,7 @@ import { count } from "../counters/record.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import {
+  MAX_ERA,
   SEAT_OWN,
   SLAB_CARVED,
   SLAB_DOOM,
@@ -24,27 +25,24 @@ import {
 } from "../memory/offsets.js";
 import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
 import { TAG_LARGE, tagState } from "../words/slab-tag.js";
-import { isOccupied, nextFree, SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
+import { FAST_FREE_MASK, isOccupied, nextFree, SLOT_ALLOC } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
-import {
-  classShard,
-  firstSlot,
-  isDraining,
-  pushSlot,
-  recycleSlab,
-  removeFromBin,
-  zeroObject,
-} from "./slab.js";
+import { classShard, firstSlot, isDraining, recycleSlab, removeFromBin, zeroObject } from "./slab.js";
 
-/** Sums of one drain pass, for close reports. */
+/** What turns an ALLOC word into the FREE word of the next generation, before the last one. */
+const FREED = nextFree(SLOT_ALLOC) - SLOT_ALLOC;
+
+/** Sums of one drain pass, for a report about eras from `fromEra` to `toEra`. */
 export interface DrainTally {
+  readonly fromEra: number;
+  readonly toEra: number;
   slabsScanned: number;
   slabsRecycled: number;
   objectsDiscarded: number;
 }
 
-export function newTally(): DrainTally {
-  return { slabsScanned: 0, slabsRecycled: 0, objectsDiscarded: 0 };
+export function newTally(fromEra = 0, toEra = MAX_ERA): DrainTally {
+  return { fromEra, toEra, slabsScanned: 0, slabsRecycled: 0, objectsDiscarded: 0 };
 }
 
 /** Counter shard of a ring slot in this thread's seat. */
@@ -68,11 +66,13 @@ export function drainRing(a: Attachment, ring: number, tally: DrainTally): void 
       const epoch = epochShard(a, ring);
       count(m, shard + C_CLOSE_SCANNED, slabs);
       count(m, epoch + E_CLOSE_SCANNED, slabs);
-      tally.slabsScanned += slabs;
-      if (drainSlab(a, record, tally)) {
+      const era = m[record + SLAB_ERA] as number;
+      const asked = era >= tally.fromEra && era <= tally.toEra;
+      if (asked) tally.slabsScanned += slabs;
+      if (drainSlab(a, record, asked ? tally : newTally())) {
         count(m, shard + C_CLOSE_RECYCLED, slabs);
         count(m, epoch + E_CLOSE_RECYCLED, slabs);
-        tally.slabsRecycled += slabs;
+        if (asked) tally.slabsRecycled += slabs;
       }
     }
     record = next;
@@ -104,28 +104,43 @@ function isDiscarded(a: Attachment, record: number): boolean {
   return loadSeq(m, record + SLAB_DOOM) === era;
 }
 
-/** Ends every object of an own slab; returns how many there were. */
+/**
+ * Ends every object of an own slab; returns how many there were. The free list is left as it is: the slab is given
+ * back next, and whoever takes it starts a new one.
+ */
 function wipeSlab(a: Attachment, record: number): number {
   const { m } = a;
   const tag = m[record + SLAB_TAG] as number;
   const first = firstSlot(a, record);
   const large = tagState(tag) === TAG_LARGE;
   const end = first + (large ? 1 : (m[record + SLAB_CARVED] as number));
-  let ended = 0;
-  for (let slot = first; slot < end; slot++) {
-    const word = m[slot] as number;
-    if (!isOccupied(word)) continue;
-    const next = nextFree(word);
-    m[slot] = next;
-    ended++;
-    if (large) continue;
-    if (a.layout.zeroOnFree) zeroObject(a, record, slot);
-    if ((next & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, slot);
+  // A run is zeroed as a whole when it is given back.
+  if (a.layout.zeroOnFree && !large) {
+    for (let slot = first; slot < end; slot++) {
+      if (isOccupied(m[slot] as number)) zeroObject(a, record, slot);
+    }
   }
+  const ended = endObjects(m, first, end);
   m[record + SLAB_LIVE] = 0;
   if (ended > 0) {
     count(m, classShard(a, tag) + C_DISCARDED, ended);
     count(m, epochShard(a, ringOf(m[record + SLAB_ERA] as number)) + E_DISCARDED, ended);
+  }
+  return ended;
+}
+
+/** The whole cost of a discard: a loop over slot words that does nothing else. */
+function endObjects(m: Int32Array, first: number, end: number): number {
+  let ended = 0;
+  for (let slot = first; slot < end; slot++) {
+    const word = m[slot] as number;
+    if ((word & FAST_FREE_MASK) === SLOT_ALLOC) {
+      m[slot] = word + FREED;
+      ended++;
+    } else if (isOccupied(word)) {
+      m[slot] = nextFree(word);
+      ended++;
+    }
   }
   return ended;
 }

@@ -43,22 +43,32 @@ export function clearFree(m: Int32Array, layout: Layout, slab: number): void {
     const bit = 1 << (i & 31);
     const word = (layout.freeLevels[level] as number) + (i >> 5);
     const left = andSeq(m, word, ~bit) & ~bit;
-    if (left !== 0) return;
     if (level > 0) {
-      // A bit set below between our two clears saw a non-zero word and did not raise this one: look again.
+      // A bit set below between our two clears saw this bit still set and left it to us: look again, also where
+      // other bits of the word remain.
       const below = (layout.freeLevels[level - 1] as number) + i;
       if (loadSeq(m, below) !== 0) {
         raise(m, layout, level, i);
         return;
       }
     }
+    if (left !== 0) return;
     i >>= 5;
   }
 }
 
-/** True when the hint bit of `slab` is set (plain read). */
+/**
+ * True when a search finds the hint of `slab` (plain reads): its bit and every summary bit above it. A thread killed
+ * between two levels leaves a bit that no search gets to.
+ */
 export function hasFreeHint(m: Int32Array, layout: Layout, slab: number): boolean {
-  return (((m[(layout.freeLevels[0] as number) + (slab >> 5)] as number) >>> (slab & 31)) & 1) === 1;
+  let i = slab;
+  for (let level = 0; level < layout.freeLevels.length; level++) {
+    const word = m[(layout.freeLevels[level] as number) + (i >> 5)] as number;
+    if (((word >>> (i & 31)) & 1) === 0) return false;
+    i >>= 5;
+  }
+  return true;
 }
 
 /** Lowest hinted slab that is at least `from`, or -1. */

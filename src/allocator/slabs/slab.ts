@@ -31,7 +31,6 @@ import {
   CLASS_SLOTS_BASE,
   COMMITTED,
   DUMMY_SLAB,
-  LARGE_CLASS,
   REC_BASE,
   SEAT_COUNTERS,
   SEAT_OWN,
@@ -71,10 +70,12 @@ export function slotCount(a: Attachment, tag: number): number {
   return a.m[CLASS_SLOTS_BASE + tagClass(tag)] as number;
 }
 
-/** Counter shard of a tag's class in this thread's seat; large runs have their own after the last class. */
+/**
+ * Counter shard of a tag's class in this thread's seat; large runs share one after the last class. Safe for any tag: a
+ * remote freer may read one of a slab that was given back since, whose class bits mean something else.
+ */
 export function classShard(a: Attachment, tag: number): number {
-  const classIndex = tagClass(tag);
-  return binAt(a.layout, a.seat, classIndex === LARGE_CLASS ? a.layout.classCount : classIndex);
+  return binAt(a.layout, a.seat, Math.min(tagClass(tag), a.layout.classCount));
 }
 
 /** Links a FREE slot at the head of its slab's list. */
@@ -109,14 +110,6 @@ export function carve(a: Attachment, record: number): boolean {
   return m[record + SLAB_HEAD] !== 0;
 }
 
-/** True when the slab can hand out a slot, possibly after carving. */
-export function hasRoom(a: Attachment, record: number): boolean {
-  const { m } = a;
-  return (
-    m[record + SLAB_HEAD] !== 0 || (m[record + SLAB_CARVED] as number) < (m[record + SLAB_SLOTS] as number)
-  );
-}
-
 /**
  * A full slab of ours got a free slot (callers check that its list was empty before, so it is in no partial
  * list): make it current, so that the next alloc takes the slot just freed, which is still in the cache.
@@ -130,9 +123,18 @@ export function noteRoom(a: Attachment, record: number): void {
   if (current === record) return;
   m[bin + BIN_CURRENT] = record;
   count(m, bin + C_TO_PARTIAL, 1);
-  // Slabs wait with a free list, so a listed slab never runs from empty to non-empty here.
-  if (m[current + SLAB_HEAD] !== 0 || (hasRoom(a, current) && carve(a, current)))
-    listPartial(a, bin, current);
+  // A full slab without untouched slots, the usual case, is simply forgotten until it gets room again.
+  if (m[current + SLAB_HEAD] !== 0 || m[current + SLAB_CARVED] !== m[current + SLAB_SLOTS]) {
+    listIfRoom(a, current);
+  }
+}
+
+/** Lists an own slab that is in no list, unless it is current. Slabs wait with a free list, so one that waits never gets its first free slot. */
+export function listIfRoom(a: Attachment, record: number): void {
+  const { m } = a;
+  const bin = m[record + SLAB_BIN] as number;
+  if (bin === 0 || m[bin + BIN_CURRENT] === record) return;
+  if (m[record + SLAB_HEAD] !== 0 || carve(a, record)) listPartial(a, bin, record);
 }
 
 /** Puts an own slab with a free list into its bin's partial list. */
@@ -155,11 +157,22 @@ export function nextPartial(a: Attachment, bin: number): number {
 
 /** Forgets current and partial slabs of every class: their epoch is no longer the one we allocate in. */
 export function resetBins(a: Attachment): void {
+  clearPartials(a);
+  for (let c = 0; c <= a.layout.classCount; c++) a.m[binAt(a.layout, a.seat, c) + BIN_CURRENT] = DUMMY_SLAB;
+}
+
+/** Empties the partial lists; current slabs stay. */
+export function clearPartials(a: Attachment): void {
   const { m, layout } = a;
   for (let c = 0; c <= layout.classCount; c++) {
-    const bin = binAt(layout, a.seat, c);
-    while (nextPartial(a, bin) !== 0);
-    m[bin + BIN_CURRENT] = DUMMY_SLAB;
+    const head = binAt(layout, a.seat, c) + BIN_PARTIAL;
+    let record = m[head] as number;
+    m[head] = 0;
+    while (record !== 0) {
+      const next = m[record + SLAB_PARTIAL_NEXT] as number;
+      m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
+      record = next;
+    }
   }
 }
 

@@ -30,6 +30,7 @@ export function seatIncarnation(word: number): number {
 export function seatWho(word: number): number {
   return (word >>> 2) & WHO_MASK;
 }
+/** Never 0 again: a seat word of 0 is a seat nobody ever took. */
 export function nextIncarnation(word: number): number {
-  return ((word >>> 16) + 1) & 0xffff;
+  return ((word >>> 16) + 1) & 0xffff || 1;
 }

@@ -1,7 +1,7 @@
 /** The worker threads as the main thread sees them: started, watched, killed at random, replaced. */
 import { Worker } from "node:worker_threads";
 import type { SlabHeap } from "../../index.js";
-import type { Damage, LeakSummary, WorkerMessage, WorkerTask } from "./messages.js";
+import type { Damage, WorkerLeaks, WorkerMessage, WorkerTask } from "./messages.js";
 import type { Random } from "./random.js";
 
 /** Findings kept for the report; the tallies count all of them. */
@@ -24,7 +24,7 @@ export interface CrewRecord {
   /** Workers that ended by themselves, seats that were not recovered. */
   readonly errors: string[];
   readonly damage: Damage[];
-  readonly leaked: LeakSummary[];
+  readonly leaked: WorkerLeaks[];
 }
 
 /** The parts of a worker's task that all workers share. */

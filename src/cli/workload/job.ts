@@ -8,7 +8,7 @@ import {
 } from "../../index.js";
 import type { Control, Tally } from "./control.js";
 import type { Handoff } from "./handoff.js";
-import type { LeakSummary } from "./messages.js";
+import type { WorkerLeaks } from "./messages.js";
 import type { CheckedObjects } from "./objects.js";
 import type { Patience } from "./patience.js";
 import type { WorkloadPlan } from "./plan.js";
@@ -20,7 +20,7 @@ export interface Job {
   step(): boolean;
   /** Ends what is half done, frees everything but leaks and checks those. */
   finish(): void;
-  leaked(): LeakSummary;
+  leaked(): WorkerLeaks;
 }
 
 /** The parts of one worker that jobs share. */

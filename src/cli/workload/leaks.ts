@@ -1,6 +1,6 @@
 /** The objects a worker leaks on purpose: kept until the run ends, known by epoch. */
 import type { SlabHeap } from "../../index.js";
-import { type LeakedEpoch, type LeakSummary, OLDEST_EPOCHS } from "./messages.js";
+import { type LeakedEpoch, type LeakSummary, OLDEST_EPOCHS, type WorkerLeaks } from "./messages.js";
 import { ObjectList } from "./object-list.js";
 import type { CheckedObjects } from "./objects.js";
 
@@ -38,7 +38,7 @@ export class Leaks {
     }
   }
 
-  summary(label: string): LeakSummary {
+  summary(label: string): WorkerLeaks {
     const now = performance.now();
     const oldest = [...this.#epochs]
       .sort(([a], [b]) => a - b)
@@ -52,12 +52,12 @@ export class Leaks {
         bytes: epoch.bytes,
       }));
     const bytes = [...this.#epochs.values()].reduce((sum, epoch) => sum + epoch.bytes, 0);
-    return { live_objects: this.#objects.count, bytes, epochs: this.#epochs.size, oldest };
+    return { live_objects: this.#objects.count, bytes, eras: [...this.#epochs.keys()], oldest };
   }
 }
 
 /** Leaks of all workers: totals, and the oldest epochs with what all workers left in them. */
-export function mergeLeaks(parts: readonly LeakSummary[]): LeakSummary {
+export function mergeLeaks(parts: readonly WorkerLeaks[]): LeakSummary {
   const byEra = new Map<number, LeakedEpoch>();
   for (const epoch of parts.flatMap((part) => part.oldest)) {
     const other = byEra.get(epoch.epoch_era);
@@ -68,11 +68,11 @@ export function mergeLeaks(parts: readonly LeakSummary[]): LeakSummary {
       bytes: epoch.bytes + (other?.bytes ?? 0),
     });
   }
-  const sum = (value: (part: LeakSummary) => number) => parts.reduce((total, part) => total + value(part), 0);
+  const sum = (value: (part: WorkerLeaks) => number) => parts.reduce((total, part) => total + value(part), 0);
   return {
     live_objects: sum((part) => part.live_objects),
     bytes: sum((part) => part.bytes),
-    epochs: sum((part) => part.epochs),
+    epochs: new Set(parts.flatMap((part) => part.eras)).size,
     oldest: [...byEra.values()].sort((a, b) => a.epoch_era - b.epoch_era).slice(0, OLDEST_EPOCHS),
   };
 }

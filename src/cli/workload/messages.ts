@@ -59,7 +59,7 @@ export type WorkerMessage =
   | { readonly type: "damage"; readonly damage: Damage }
   /** Holds nothing but leaks, hands nothing over any more. */
   | { readonly type: "stopped" }
-  | { readonly type: "done"; readonly leaked: LeakSummary };
+  | { readonly type: "done"; readonly leaked: WorkerLeaks };
 
 /** What a worker leaves behind on purpose. */
 export interface LeakSummary {
@@ -68,6 +68,11 @@ export interface LeakSummary {
   readonly epochs: number;
   /** The oldest epochs first, at most `OLDEST_EPOCHS`. */
   readonly oldest: readonly LeakedEpoch[];
+}
+
+/** The same of one worker: eras rather than their number, because workers leak into the same ones. */
+export interface WorkerLeaks extends Omit<LeakSummary, "epochs"> {
+  readonly eras: readonly number[];
 }
 
 export const OLDEST_EPOCHS = 16;

@@ -107,7 +107,8 @@ function objectRange(options: ParsedOptions, usualMin: number, usualMax: number)
   return [min, max];
 }
 
-function checkFits(plan: WorkloadPlan, trace: Trace | undefined, capacity: number): void {
+/** Also asked again when the heap is there: the runtime's limit may have made it smaller. */
+export function checkFits(plan: WorkloadPlan, trace: Trace | undefined, capacity: number): void {
   if (trace === undefined && plan.objectSize > capacity) {
     throw badValue("--size", String(plan.objectSize), `at most --capacity, which is ${capacity}`);
   }

@@ -1,8 +1,7 @@
 /** Replays a recorded trace: one repetition is one request, with one domain around it. */
 import { type EpochDomain, type Handle, NULL_HANDLE } from "../../index.js";
 import type { Job, JobContext } from "./job.js";
-import { mergeLeaks } from "./leaks.js";
-import type { LeakSummary } from "./messages.js";
+import type { WorkerLeaks } from "./messages.js";
 
 const EVENTS_PER_STEP = 2048;
 const LABEL = "trace-replay";
@@ -47,8 +46,8 @@ export class ReplayJob implements Job {
     this.#domain = undefined;
   }
 
-  leaked(): LeakSummary {
-    return mergeLeaks([]);
+  leaked(): WorkerLeaks {
+    return { live_objects: 0, bytes: 0, eras: [], oldest: [] };
   }
 
   #endRepetition(domain: EpochDomain): void {

@@ -1,7 +1,7 @@
 /** Synthetic requests: allocate a few objects in a domain, free them as the free policy says. */
 import type { Job, JobContext } from "./job.js";
 import { Leaks } from "./leaks.js";
-import type { LeakSummary } from "./messages.js";
+import type { WorkerLeaks } from "./messages.js";
 import { ObjectList } from "./object-list.js";
 
 export class RequestJob implements Job {
@@ -43,7 +43,7 @@ export class RequestJob implements Job {
     this.#leaks.inspect(this.#context.objects);
   }
 
-  leaked(): LeakSummary {
+  leaked(): WorkerLeaks {
     return this.#leaks.summary(this.#label);
   }
 

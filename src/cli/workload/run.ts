@@ -8,7 +8,7 @@ import { Crew, type CrewRecord } from "./crew.js";
 import { createRings } from "./handoff.js";
 import { mergeLeaks } from "./leaks.js";
 import type { LeakSummary } from "./messages.js";
-import type { WorkloadSetup } from "./plan.js";
+import { checkFits, type WorkloadSetup } from "./plan.js";
 import { Random } from "./random.js";
 
 /** A worker that has not stopped by then is stuck. */
@@ -58,6 +58,7 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
   const { plan } = setup;
   const rssAtStart = process.memoryUsage.rss();
   using heap = createHeap(setup);
+  checkFits(plan, setup.trace, heap.capacity);
   const control = Control.create(plan.threads);
   const crew = new Crew(heap, {
     control: control.shared,

@@ -112,7 +112,11 @@ describe("discarding an era whose ring slot was reused", () => {
   });
 
   test("the newer of two old eras first, then the older", () => {
-    const [a, b, c] = [heap.alloc(64), (lap(), heap.alloc(64)), (lap(), heap.alloc(64))];
+    const a = heap.alloc(64);
+    lap();
+    const b = heap.alloc(64);
+    lap();
+    const c = heap.alloc(64);
     const eras = [a, b, c].map((handle) => heap.epochOf(handle));
     heap.discardEpoch(eras[1]);
     expect([a, b, c].map((handle) => heap.isLive(handle))).toEqual([true, false, true]);

@@ -169,6 +169,23 @@ describe("killed in a claim", () => {
     expect(hasFreeHint(heap._a.m, heap._a.layout, 5)).toBe(true);
   });
 
+  test("freed the tag and set the hint, but not yet the summary above it", () => {
+    const big = smallHeap({ capacity: 64 * SLAB });
+    const killed = another(big);
+    big.poll();
+    const { m, layout } = big._a;
+    const slab = slabOf(killed, killed.alloc(4000));
+    fill(big, 1024);
+    // What giving the empty slab back leaves when the thread dies after the first of two ORs.
+    m[layout.slotBase + slab * 2 ** layout.slotsShift] += 3;
+    setTag(big, slab, TAG_FREE);
+    m[layout.freeLevels[0] + (slab >> 5)] |= 1 << (slab & 31);
+    expect(m[layout.freeLevels[1]]).toBe(0);
+    expect(reapSeat(big._a, killed.seat, killed.incarnation).status).toBe("reaped");
+    expect(big.alloc(1024)).not.toBe(0);
+    big.detach();
+  });
+
   test.each([0, 1, 3])("of a run with %i of 4 tails, beside a run of somebody else", (tails) => {
     const neighbour = heap.alloc(2 * SLAB); // slabs 14 and 15
     expect(slabOf(heap, neighbour)).toBe(14);

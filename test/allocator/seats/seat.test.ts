@@ -3,14 +3,22 @@
  * given back leaves objects valid, memberships ended and nothing of its holder's private words trusted.
  * Method: seats of one heap taken and given back in one thread; the seat's area is spoilt between two holders.
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   AlreadyAttachedError,
   SeatsExhaustedError,
   TemporalSlabError,
 } from "../../../src/allocator/errors.js";
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { SEAT_COUNTERS, SEAT_OWN, seatAt } from "../../../src/allocator/memory/layout.js";
+import {
+  SEAT_COUNTERS,
+  SEAT_OWN,
+  SLAB_OWN_NEXT,
+  SLAB_OWN_PREV,
+  seatAt,
+  slabOfRecord,
+} from "../../../src/allocator/memory/layout.js";
+import type { Handle } from "../../../src/allocator/types.js";
 import { packSeat, SEAT_FREE } from "../../../src/allocator/words/seat-word.js";
 import { tagOwner } from "../../../src/allocator/words/slab-tag.js";
 import {
@@ -85,7 +93,8 @@ describe("taking a seat", () => {
   test("the incarnation wraps at 16 bits and still names the holder", () => {
     heap._a.m[seatWordIndex(heap, 2)] = packSeat(0xffff, 0, SEAT_FREE);
     const wrapped = another(heap);
-    expect([wrapped.seat, wrapped.incarnation]).toEqual([2, 0]);
+    // Never 0: a seat word of 0 is a seat nobody ever took.
+    expect([wrapped.seat, wrapped.incarnation]).toEqual([2, 1]);
     wrapped.free(wrapped.alloc(64));
     wrapped.detach();
     heap._a.m[seatWordIndex(heap, 2)] = packSeat(0x7fff, 0, SEAT_FREE);
@@ -133,6 +142,13 @@ describe("taking a seat", () => {
 });
 
 describe("giving it back", () => {
+  /** Fills exactly `slabs` slabs of their own with objects of `size` bytes. */
+  function fillSlab(by: SlabHeap, size: number, slabs: number): Handle[] {
+    const handles = Array.from({ length: (slabs * SLAB) / size }, () => by.alloc(size));
+    expect(new Set(handles.map((handle) => slabOf(by, handle))).size).toBe(slabs);
+    return handles;
+  }
+
   test("is idempotent, by either name", () => {
     const other = another(heap);
     other.detach();
@@ -192,6 +208,60 @@ describe("giving it back", () => {
     other.detach();
     for (let id = 0; id < 4; id++) expect(heap.epochInfo(epochId(id)).refcount).toBe(0);
     expect(heap.epochInfo(epochId(3)).state).toBe("ACTIVE");
+  });
+
+  /** The own list of epoch 0 names every slab once, forwards and backwards, and `slab` among them. */
+  function expectSoundList(owner: SlabHeap, slab: number): void {
+    const { m, seatBase, layout } = owner._a;
+    const listed: number[] = [];
+    let record = m[seatBase + SEAT_OWN];
+    for (
+      let previous = 0;
+      record !== 0 && listed.length <= layout.slabCount;
+      record = m[record + SLAB_OWN_NEXT]
+    ) {
+      expect(m[record + SLAB_OWN_PREV]).toBe(previous);
+      previous = record;
+      listed.push(slabOfRecord(record));
+    }
+    expect(new Set(listed).size).toBe(listed.length);
+    expect(listed).toContain(slab);
+    for (const other of listed) expect(tagOwner(tagAt(owner, other))).toBe(owner.seat);
+  }
+
+  test.each<[string, number]>([
+    ["a slab", 64],
+    ["a run of slabs", 3 * SLAB],
+  ])("%s orphaned first may be adopted while later slabs are still being given back", (_name, first) => {
+    // A heap of its own, without a timer: if this ever breaks, any further operation on it may run in a circle.
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const heap = smallHeap();
+    let adopted: Handle[] | undefined;
+    const release = (_buffer: SharedArrayBuffer, _offset: number, bytes: number): number => {
+      // Out of memory is answered only after everything nobody owns was adopted.
+      adopted ??= fill(heap, 1024);
+      return bytes;
+    };
+    const leaver = SlabHeap.attach(heap.share(), { sameThread: true, pageReleaser: { release } });
+    heap.poll();
+    // The leaver's list, in the order it is given back: first | empty | empty | last.
+    const last = leaver.alloc(128);
+    const empty = fillSlab(leaver, 1024, 2);
+    const orphan = leaver.alloc(first);
+    freeAll(leaver, empty);
+    expect(adopted).toBeUndefined();
+    leaver.detach();
+
+    expect(adopted?.length).toBeGreaterThan(0);
+    expectSoundList(heap, slabOf(heap, orphan));
+    expect(tagOwner(tagAt(heap, slabOf(heap, orphan)))).toBe(heap.seat);
+    expectHealthy(heap);
+    for (const handle of [orphan, last]) expect(heap.isLive(handle)).toBe(true);
+    freeAll(heap, [orphan, last, ...(adopted ?? [])]);
+    expectHealthy(heap);
+    expectWholeMemoryBack(heap);
+    heap.detach();
   });
 
   test("a heap whose every thread left is whole when somebody comes back", () => {

@@ -182,10 +182,10 @@ describe("small parts", () => {
       bytes: live_objects * 10,
     });
     const merged = mergeLeaks([
-      { live_objects: 3, bytes: 30, epochs: 2, oldest: [epoch(5, 1), epoch(20, 2)] },
-      { live_objects: 4, bytes: 40, epochs: 1, oldest: [epoch(5, 4)] },
+      { live_objects: 3, bytes: 30, eras: [5, 20], oldest: [epoch(5, 1), epoch(20, 2)] },
+      { live_objects: 4, bytes: 40, eras: [5], oldest: [epoch(5, 4)] },
     ]);
-    expect(merged).toMatchObject({ live_objects: 7, bytes: 70 });
+    expect(merged).toMatchObject({ live_objects: 7, bytes: 70, epochs: 2 });
     expect(merged.oldest.map((row) => [row.epoch_era, row.live_objects])).toEqual([
       [5, 5],
       [20, 2],

@@ -30,6 +30,14 @@ export declare function stamp(
   owner: number,
   serial: number,
 ): void;
+export declare function stampEnds(
+  i32: Int32Array,
+  offset: number,
+  bytes: number,
+  owner: number,
+  serial: number,
+): void;
+export declare function endsMatch(i32: Int32Array, offset: number, bytes: number): boolean;
 export declare function stampProblem(
   i32: Int32Array,
   offset: number,

@@ -107,6 +107,22 @@ export function stamp(i32, offset, bytes, owner, serial) {
   for (let w = 2; w < bytes >>> 2; w++) i32[base + w] = filler(owner, serial, w);
 }
 
+/** Stamps the first two words and the last: what tight loops can afford. A full stamp has the same words there. */
+export function stampEnds(i32, offset, bytes, owner, serial) {
+  const base = offset >>> 2;
+  const last = (bytes >>> 2) - 1;
+  i32[base] = owner;
+  i32[base + 1] = serial;
+  i32[base + last] = filler(owner, serial, last);
+}
+
+/** Whether first and last words belong together. */
+export function endsMatch(i32, offset, bytes) {
+  const base = offset >>> 2;
+  const last = (bytes >>> 2) - 1;
+  return i32[base + last] === filler(i32[base], i32[base + 1], last);
+}
+
 /** "" when the whole object carries one stamp (that of `owner` and `serial`, when given). */
 export function stampProblem(i32, offset, bytes, owner, serial) {
   const base = offset >>> 2;
