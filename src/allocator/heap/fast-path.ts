@@ -84,12 +84,12 @@ export class FastHeap {
     }
     const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
     const record = m[bin /* BIN_CURRENT */] as number;
-    const slot = m[record + 5 /* SLAB_HEAD */] as number;
+    const slot = m[record + 17 /* SLAB_HEAD */] as number;
     if (slot === 0) return +this.allocOut(size, epoch) as Handle;
     const word = m[slot] as number;
-    m[record + 5 /* SLAB_HEAD */] = m[slot + this._links] as number;
+    m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = word + 1;
-    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
     const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
     if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
     else carry(m, bin + 4 /* C_ALLOCS */, 0);
@@ -105,20 +105,20 @@ export class FastHeap {
     const slot = handle & (this._links - 1);
     const at = this._slots + slot;
     const word = m[at] as number;
-    const record = 6176 /* SLAB_BASE */ + ((slot >> this._slotsShift) << 4);
+    const record = 6208 /* SLAB_BASE */ + ((slot >> this._slotsShift) << 5) /* SLAB_SHIFT_WORDS */;
     if (
       (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
       slot - (word + this._bias) * -16777216 /* NEGATIVE_UNIT */ !== handle ||
-      m[record + 6 /* SLAB_FAST_OWNER */] !== this._me ||
+      m[record + 4 /* SLAB_FAST_OWNER */] !== this._me ||
       m[64 /* PHASE */] !== m[this._phase]
     ) {
       return freeSlow(this._a, handle);
     }
-    const head = m[record + 5 /* SLAB_HEAD */] as number;
+    const head = m[record + 17 /* SLAB_HEAD */] as number;
     m[at] = word + 3;
     m[at + this._links] = head;
-    m[record + 5 /* SLAB_HEAD */] = at;
-    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
+    m[record + 17 /* SLAB_HEAD */] = at;
+    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
@@ -138,11 +138,11 @@ export class FastHeap {
     }
     const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
     const record = m[bin /* BIN_CURRENT */] as number;
-    const slot = m[record + 5 /* SLAB_HEAD */] as number;
+    const slot = m[record + 17 /* SLAB_HEAD */] as number;
     if (slot === 0) return this.allocOffsetOut(size);
-    m[record + 5 /* SLAB_HEAD */] = m[slot + this._links] as number;
+    m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = (m[slot] as number) + 1;
-    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
     const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
     if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
     else carry(m, bin + 4 /* C_ALLOCS */, 0);
@@ -150,7 +150,7 @@ export class FastHeap {
     return (
       this._payload +
       (((index >> this._slotsShift) << this._slabShift) >>> 0) +
-      Math.imul(index & this._positionMask, m[record + 11 /* SLAB_OBJECT_SIZE */] as number)
+      Math.imul(index & this._positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
     );
   }
 
@@ -165,14 +165,14 @@ export class FastHeap {
     if ((at | 0) !== at || at >>> 0 >= this._capacity) return freeOffsetSlow(this._a, offset);
     const slab = at >> this._slabShift;
     const inSlab = at & this._inSlabMask;
-    const record = 6176 /* SLAB_BASE */ + (slab << 4);
-    const shift = m[record + 14 /* SLAB_SIZE_SHIFT */] as number;
-    const size = m[record + 11 /* SLAB_OBJECT_SIZE */] as number;
+    const record = 6208 /* SLAB_BASE */ + (slab << 5) /* SLAB_SHIFT_WORDS */;
+    const shift = m[record + 6 /* SLAB_SIZE_SHIFT */] as number;
+    const size = m[record + 5 /* SLAB_OBJECT_SIZE */] as number;
     const position = shift >= 0 ? inSlab >> shift : (inSlab / size) | 0;
     const slot = this._slots + (slab << this._slotsShift) + position;
     const word = m[slot] as number;
     if (
-      m[record + 6 /* SLAB_FAST_OWNER */] !== this._me ||
+      m[record + 4 /* SLAB_FAST_OWNER */] !== this._me ||
       position > this._positionMask ||
       Math.imul(position, size) !== inSlab ||
       (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
@@ -180,11 +180,11 @@ export class FastHeap {
     ) {
       return freeOffsetSlow(this._a, offset);
     }
-    const head = m[record + 5 /* SLAB_HEAD */] as number;
+    const head = m[record + 17 /* SLAB_HEAD */] as number;
     m[slot] = word + 3;
     m[slot + this._links] = head;
-    m[record + 5 /* SLAB_HEAD */] = slot;
-    m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
+    m[record + 17 /* SLAB_HEAD */] = slot;
+    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
@@ -250,12 +250,12 @@ export function specialise(a: Attachment): FastOperations {
       }
       const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
       const record = m[bin /* BIN_CURRENT */] as number;
-      const slot = m[record + 5 /* SLAB_HEAD */] as number;
+      const slot = m[record + 17 /* SLAB_HEAD */] as number;
       if (slot === 0) return +allocHandleSlow(a, size, epoch) as Handle;
       const word = m[slot] as number;
-      m[record + 5 /* SLAB_HEAD */] = m[slot + links] as number;
+      m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = word + 1;
-      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
       const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
       if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
       else carry(m, bin + 4 /* C_ALLOCS */, 0);
@@ -267,20 +267,20 @@ export function specialise(a: Attachment): FastOperations {
       const slot = handle & slotMask;
       const at = slots + slot;
       const word = m[at] as number;
-      const record = 6176 /* SLAB_BASE */ + ((slot >> slotsShift) << 4);
+      const record = 6208 /* SLAB_BASE */ + ((slot >> slotsShift) << 5) /* SLAB_SHIFT_WORDS */;
       if (
         (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
         slot - (word + bias) * -16777216 /* NEGATIVE_UNIT */ !== handle ||
-        m[record + 6 /* SLAB_FAST_OWNER */] !== me ||
+        m[record + 4 /* SLAB_FAST_OWNER */] !== me ||
         m[64 /* PHASE */] !== m[phase]
       ) {
         return freeSlow(a, handle);
       }
-      const head = m[record + 5 /* SLAB_HEAD */] as number;
+      const head = m[record + 17 /* SLAB_HEAD */] as number;
       m[at] = word + 3;
       m[at + links] = head;
-      m[record + 5 /* SLAB_HEAD */] = at;
-      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
+      m[record + 17 /* SLAB_HEAD */] = at;
+      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
       if (head === 0) noteRoom(a, record);
       return true;
     },
@@ -296,11 +296,11 @@ export function specialise(a: Attachment): FastOperations {
       }
       const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
       const record = m[bin /* BIN_CURRENT */] as number;
-      const slot = m[record + 5 /* SLAB_HEAD */] as number;
+      const slot = m[record + 17 /* SLAB_HEAD */] as number;
       if (slot === 0) return +allocOffsetSlow(a, size);
-      m[record + 5 /* SLAB_HEAD */] = m[slot + links] as number;
+      m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = (m[slot] as number) + 1;
-      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) + 1;
+      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
       const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
       if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
       else carry(m, bin + 4 /* C_ALLOCS */, 0);
@@ -308,7 +308,7 @@ export function specialise(a: Attachment): FastOperations {
       return (
         payload +
         (((index >> slotsShift) << slabShift) >>> 0) +
-        Math.imul(index & positionMask, m[record + 11 /* SLAB_OBJECT_SIZE */] as number)
+        Math.imul(index & positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
       );
     },
 
@@ -318,14 +318,14 @@ export function specialise(a: Attachment): FastOperations {
       if ((at | 0) !== at || at >>> 0 >= capacity) return freeOffsetSlow(a, offset);
       const slab = at >> slabShift;
       const inSlab = at & inSlabMask;
-      const record = 6176 /* SLAB_BASE */ + (slab << 4);
-      const shift = m[record + 14 /* SLAB_SIZE_SHIFT */] as number;
-      const size = m[record + 11 /* SLAB_OBJECT_SIZE */] as number;
+      const record = 6208 /* SLAB_BASE */ + (slab << 5) /* SLAB_SHIFT_WORDS */;
+      const shift = m[record + 6 /* SLAB_SIZE_SHIFT */] as number;
+      const size = m[record + 5 /* SLAB_OBJECT_SIZE */] as number;
       const position = shift >= 0 ? inSlab >> shift : (inSlab / size) | 0;
       const slot = slots + (slab << slotsShift) + position;
       const word = m[slot] as number;
       if (
-        m[record + 6 /* SLAB_FAST_OWNER */] !== me ||
+        m[record + 4 /* SLAB_FAST_OWNER */] !== me ||
         position > positionMask ||
         Math.imul(position, size) !== inSlab ||
         (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
@@ -333,11 +333,11 @@ export function specialise(a: Attachment): FastOperations {
       ) {
         return freeOffsetSlow(a, offset);
       }
-      const head = m[record + 5 /* SLAB_HEAD */] as number;
+      const head = m[record + 17 /* SLAB_HEAD */] as number;
       m[slot] = word + 3;
       m[slot + links] = head;
-      m[record + 5 /* SLAB_HEAD */] = slot;
-      m[record + 4 /* SLAB_LIVE */] = (m[record + 4 /* SLAB_LIVE */] as number) - 1;
+      m[record + 17 /* SLAB_HEAD */] = slot;
+      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
       if (head === 0) noteRoom(a, record);
       return true;
     },

@@ -98,13 +98,18 @@ export const FAST_SIZE_LIMIT = 32768;
 export const CLASS_MAP_WORDS = 4097; // FAST_SIZE_LIMIT / 8 + 1
 
 // --- slab records -------------------------------------------------------------------------------------
-/** 64 bytes per slab, so that two owners' live counts never share a cache line (0.6x instead of 1.9x with two threads). */
-export const SLAB_WORDS = 16;
-export const SLAB_SHIFT_WORDS = 4;
+/**
+ * Two cache lines per slab. The first changes when the slab changes hands and is read by every thread that frees into
+ * it; the second changes with every alloc and free of the owner. On one line each remote free would take the line
+ * from the owner, and the owner would take it back. Two owners never share a line either (0.6x instead of 1.9x with
+ * two threads).
+ */
+export const SLAB_WORDS = 32;
+export const SLAB_SHIFT_WORDS = 5;
 /** Records start at a literal index: the field version of the fast path saves a load. */
-export const SLAB_BASE = 6176;
+export const SLAB_BASE = 6208;
 /** An always-full slab that idle bins point to, so that "no current slab" needs no test of its own. */
-export const DUMMY_SLAB = 6160; // SLAB_BASE - SLAB_WORDS
+export const DUMMY_SLAB = 6176; // SLAB_BASE - SLAB_WORDS
 /** Truth: words/slab-tag.ts. */
 export const SLAB_TAG = 0;
 /** Full era; A-stored while CLAIMED, constant until FREE. */
@@ -113,29 +118,29 @@ export const SLAB_ERA = 1;
 export const SLAB_DOOM = 2;
 /** Slabs in a large run (head only); A-stored by the claim before its tails. */
 export const SLAB_RUN = 3;
-/** Owner: slots not FREE (live objects and uncollected remote frees). */
-export const SLAB_LIVE = 4;
-/** Owner: word index of the first free slot's word, 0 = none. Links are in the link words. */
-export const SLAB_HEAD = 5;
 /** Owner: `me` of the thread that may free with the fast path; 0 while draining, large, zeroing. */
-export const SLAB_FAST_OWNER = 6;
-/** Owner: bin that allocates from this slab; 0 while draining or large. */
-export const SLAB_BIN = 7;
-/** Owner: next slab of the bin's partial list, 0 = last, -1 = not in the list. A listed slab has a free list. */
-export const SLAB_PARTIAL_NEXT = 8;
-/** Owner: neighbours in the seat's own list of this ring slot (record indices, 0 = none). */
-export const SLAB_OWN_NEXT = 9;
-export const SLAB_OWN_PREV = 10;
+export const SLAB_FAST_OWNER = 4;
 /** Object size in bytes (constant while OWNED; for a large run slabs * slabSize does not fit, so 0). */
-export const SLAB_OBJECT_SIZE = 11;
-/** Owner: slots from here on were never linked in this tenure; they are FREE or RETIRED. */
-export const SLAB_CARVED = 12;
-/** 1 once any thread has used the slab: its pages may be resident. */
-export const SLAB_USED = 13;
+export const SLAB_OBJECT_SIZE = 5;
 /** Log2 of the object size, or -1: lets offset-based free skip a division. */
-export const SLAB_SIZE_SHIFT = 14;
+export const SLAB_SIZE_SHIFT = 6;
+/** 1 once any thread has used the slab: its pages may be resident. */
+export const SLAB_USED = 7;
+/** Owner: slots not FREE (live objects and uncollected remote frees). */
+export const SLAB_LIVE = 16;
+/** Owner: word index of the first free slot's word, 0 = none. Links are in the link words. */
+export const SLAB_HEAD = 17;
+/** Owner: bin that allocates from this slab; 0 while draining or large. */
+export const SLAB_BIN = 18;
+/** Owner: next slab of the bin's partial list, 0 = last, -1 = not in the list. A listed slab has a free list. */
+export const SLAB_PARTIAL_NEXT = 19;
+/** Owner: neighbours in the seat's own list of this ring slot (record indices, 0 = none). */
+export const SLAB_OWN_NEXT = 20;
+export const SLAB_OWN_PREV = 21;
+/** Owner: slots from here on were never linked in this tenure; they are FREE or RETIRED. */
+export const SLAB_CARVED = 22;
 /** Slots of the slab's class; 0 for the dummy slab and large runs. */
-export const SLAB_SLOTS = 15;
+export const SLAB_SLOTS = 23;
 
 // --- seats: offsets from the seat's base --------------------------------------------------------------
 export const SEAT_WORD = 0;

@@ -129,18 +129,40 @@ function wipeSlab(a: Attachment, record: number): number {
   return ended;
 }
 
-/** The whole cost of a discard: a loop over slot words that does nothing else. */
+/** The whole cost of a discard. Four at a time while all four are live, which in a discarded slab is the usual case. */
 function endObjects(m: Int32Array, first: number, end: number): number {
+  let ended = 0;
+  let slot = first;
+  for (; slot + 3 < end; slot += 4) {
+    const a = m[slot] as number;
+    const b = m[slot + 1] as number;
+    const c = m[slot + 2] as number;
+    const d = m[slot + 3] as number;
+    if (
+      (a & FAST_FREE_MASK) === SLOT_ALLOC &&
+      (b & FAST_FREE_MASK) === SLOT_ALLOC &&
+      (c & FAST_FREE_MASK) === SLOT_ALLOC &&
+      (d & FAST_FREE_MASK) === SLOT_ALLOC
+    ) {
+      m[slot] = a + FREED;
+      m[slot + 1] = b + FREED;
+      m[slot + 2] = c + FREED;
+      m[slot + 3] = d + FREED;
+      ended += 4;
+    } else {
+      ended += endEach(m, slot, slot + 4);
+    }
+  }
+  return ended + endEach(m, slot, end);
+}
+
+function endEach(m: Int32Array, first: number, end: number): number {
   let ended = 0;
   for (let slot = first; slot < end; slot++) {
     const word = m[slot] as number;
-    if ((word & FAST_FREE_MASK) === SLOT_ALLOC) {
-      m[slot] = word + FREED;
-      ended++;
-    } else if (isOccupied(word)) {
-      m[slot] = nextFree(word);
-      ended++;
-    }
+    if (!isOccupied(word)) continue;
+    m[slot] = nextFree(word);
+    ended++;
   }
   return ended;
 }

@@ -1,12 +1,14 @@
 /**
  * Freeing from another thread, and taking those frees back.
  *
- *   freer:      CAS slot ALLOC -> REMOTE_FREED | read tag | set the owner's pending bit      (3 Atomics)
- *   collector:  swap pending word with 0       | scan those slabs for REMOTE_FREED
+ *   freer:      CAS slot ALLOC -> REMOTE_FREED | read tag | set the owner's pending bit unless it is set (2-3 Atomics)
+ *   collector:  swap pending word with 0       | read it again | scan those slabs for REMOTE_FREED
  *
  * The tag is read after the slot's CAS: a tag read before it may name an owner that died or gave the slab up
  * in between, and then nobody is told. The pending word is swapped before the scan: a bit set later stays for
- * the next collect, one set earlier has its slot visible. No owner: the adopter scans every slot anyway.
+ * the next collect, one set earlier has its slot visible. A freer that finds the bit set leaves it: the swap that
+ * takes it comes later, and so does its scan. The second read of the pending word keeps the scan's plain reads behind
+ * the swap where that is a load and a store (LL/SC); without it they could precede the freer's CAS. No owner: the adopter scans every slot anyway.
  */
 import { C_FREE_RETRIES, C_REMOTE_COLLECTED, C_REMOTE_FREES, S_COLLECTS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
@@ -33,7 +35,9 @@ export function freeRemote(a: Attachment, slab: number, slotWord: number, word: 
   const tag = loadSeq(m, record + SLAB_TAG);
   if (isHeld(tag)) {
     const pending = seatAt(a.layout, tagOwner(tag)) + a.layout.seatPending;
-    orSeq(m, pending + (slab >> 5), 1 << (slab & 31));
+    const bit = 1 << (slab & 31);
+    // The plain read is not early: it follows the atomic one of the tag.
+    if (((m[pending + (slab >> 5)] as number) & bit) === 0) orSeq(m, pending + (slab >> 5), bit);
   }
   count(m, classShard(a, tag) + C_REMOTE_FREES, 1);
   return true;
@@ -61,6 +65,7 @@ export function collect(a: Attachment, all: boolean): number {
 
 function collectWord(a: Attachment, pendingWord: number, firstSlab: number): number {
   let bits = exchangeSeq(a.m, pendingWord, 0);
+  loadSeq(a.m, pendingWord);
   let collected = 0;
   while (bits !== 0) {
     const bit = 31 - Math.clz32(bits);

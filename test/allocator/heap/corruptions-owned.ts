@@ -145,7 +145,7 @@ export const OWNED_CORRUPTIONS: readonly Corruption[] = [
   [
     "a current slab that is none",
     (w) => w.bin(1, 1, BIN_CURRENT, 5),
-    ["seat 1, class 1: current slab -386 is not its own slab of that class"],
+    ["seat 1, class 1: current slab -194 is not its own slab of that class"],
   ],
   [
     "a current slab forgotten",
@@ -219,7 +219,7 @@ export const OWNED_CORRUPTIONS: readonly Corruption[] = [
   [
     "a current slab of large objects",
     (w) => w.bin(1, 3, BIN_CURRENT, recordAt(0)),
-    ["seat 1: its bin of large objects has a current slab (word 6176)"],
+    ["seat 1: its bin of large objects has a current slab (word 6208)"],
   ],
   [
     "a remote free its owner was never told of",
