@@ -206,16 +206,16 @@ function forEachAccess<W extends Seats>(
     for (let n = 0; ; n++) {
       const world = build();
       let place = "end";
+      let reached = false;
       try {
-        const reached = run(world, n, (access) => {
+        reached = run(world, n, (access) => {
           place = access;
         });
-        if (!reached) return n;
       } catch (error) {
         throw new Error(`access ${n} (${place}): ${(error as Error).message}`, { cause: error });
-      } finally {
-        for (const heap of [world.a, world.b]) if (!heap._a.detached) heap.detach();
       }
+      for (const heap of [world.a, world.b]) if (!heap._a.detached) heap.detach();
+      if (!reached) return n;
     }
   });
 }

@@ -127,18 +127,26 @@ function changeRetains(a: Attachment, ring: number, by: number): number {
     const word = loadSeq(m, RETAINS_BASE + ring);
     const next = Math.min(MAX_RETAINS, Math.max(0, retainsCount(word, era) + by));
     if (casSeq(m, RETAINS_BASE + ring, word, packRetains(era, next))) {
-      if (by > 0) interruptExit(m, ring, era);
+      if (by > 0) interruptExit(a, ring, era);
       return next + memberLevels(m, a.layout, ring, era);
     }
   }
 }
 
-/** Makes the closing CAS of an exit fail that has read the retains before ours. */
-function interruptExit(m: Int32Array, ring: number, era: number): void {
+/**
+ * Makes the closing CAS of an exit fail that has read the retains before ours. An exit that has won already gets its
+ * close finished here, so that the caller sees a closed epoch rather than an open one that closes all the same.
+ */
+function interruptExit(a: Attachment, ring: number, era: number): void {
+  const { m } = a;
   for (;;) {
     const refs = loadSeq(m, REFS_BASE + ring);
     const entries = refsEntries(refs);
-    if (compareEraTag(refs, era) !== 0 || (refs & REFS_CLOSED) !== 0 || entries === 0) return;
+    if (compareEraTag(refs, era) !== 0 || entries === 0) return;
+    if ((refs & REFS_CLOSED) !== 0) {
+      closeEra(a, era);
+      return;
+    }
     if (casSeq(m, REFS_BASE + ring, refs, packRefs(era, bumpEntries(entries), refs & REFS_AUTO))) return;
   }
 }

@@ -62,7 +62,7 @@ export class FastHeap {
     this._capacity = Math.min(layout.capacityBytes, 2 ** 31);
     this._slabShift = layout.slabSizeShift;
     this._inSlabMask = layout.slabSize - 1;
-    this._positionMask = 2 ** layout.slotsShift - 1;
+    this._positionMask = layout.positionMask;
   }
 
   /**
@@ -235,7 +235,7 @@ export function specialise(a: Attachment): FastOperations {
   const capacity = Math.min(layout.capacityBytes, 2 ** 31);
   const slabShift = layout.slabSizeShift;
   const inSlabMask = layout.slabSize - 1;
-  const positionMask = 2 ** slotsShift - 1;
+  const positionMask = layout.positionMask;
 
   return {
     alloc(size: number, epoch?: EpochId): Handle {

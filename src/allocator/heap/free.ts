@@ -118,7 +118,7 @@ export function objectOffset(a: Attachment, slotWord: number): number {
   const { m, layout } = a;
   const slab = slabOfSlot(a, slotWord);
   const start = layout.payloadOffset + slab * layout.slabSize;
-  const position = (slotWord - layout.slotBase) & (2 ** layout.slotsShift - 1);
+  const position = (slotWord - layout.slotBase) & layout.positionMask;
   if (position === 0) return start;
   return start + position * (m[CLASS_SIZE_BASE + tagClass(m[recordAt(slab) + SLAB_TAG] as number)] as number);
 }
@@ -133,9 +133,9 @@ function slotAtOffset(a: Attachment, offset: number): number {
   const tag = m[recordAt(slab) + SLAB_TAG] as number;
   const state = tagState(tag);
   if (state === TAG_FREE || state === TAG_TAIL) return 0;
-  const first = layout.slotBase + slab * 2 ** layout.slotsShift;
+  const first = layout.slotBase + (slab << layout.slotsShift);
   if (inSlab === 0) return first;
   if (state === TAG_LARGE) return 0;
   const position = inSlab / (m[CLASS_SIZE_BASE + tagClass(tag)] as number);
-  return Number.isInteger(position) && position < 2 ** layout.slotsShift ? first + position : 0;
+  return Number.isInteger(position) && position <= layout.positionMask ? first + position : 0;
 }

@@ -154,7 +154,7 @@ function checkFree(a: Attachment, slab: number, tag: number, findings: Findings)
 /** No slot from `from` on may be occupied. */
 function checkEmpty(a: Attachment, slab: number, from: number, what: string, findings: Findings): void {
   const first = firstSlot(a, recordAt(slab));
-  for (let i = from; i < 2 ** a.layout.slotsShift; i++) {
+  for (let i = from; i <= a.layout.positionMask; i++) {
     const word = a.m[first + i] as number;
     if (isOccupied(word)) findings.add(`slab ${slab}: ${what}, but slot ${i} is ${describeSlot(word)}`);
   }
@@ -199,11 +199,11 @@ function countSlots(a: Attachment, slab: number, tag: number, findings: Findings
   const { m, layout } = a;
   const first = firstSlot(a, recordAt(slab));
   const usable = Math.min(
-    2 ** layout.slotsShift,
+    layout.positionMask + 1,
     Math.floor(layout.slabSize / (layout.sizeClasses[tagClass(tag)] as number)),
   );
   let live = 0;
-  for (let i = 0; i < 2 ** layout.slotsShift; i++) {
+  for (let i = 0; i <= layout.positionMask; i++) {
     const word = m[first + i] as number;
     if (word < 0 || generationOf(word) > LAST_GENERATION) {
       findings.add(`slab ${slab}: slot ${i} holds the impossible word 0x${(word >>> 0).toString(16)}`);

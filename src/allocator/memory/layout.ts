@@ -60,6 +60,8 @@ export interface Layout {
   readonly zeroOnFree: boolean;
   /** log2 of slots per slab. */
   readonly slotsShift: number;
+  /** 2^slotsShift - 1: masks a slot's position in its slab. */
+  readonly positionMask: number;
   /** Power of two minus one: every handle's slot bits masked with it address a slot word. */
   readonly slotMask: number;
   /** Base of each free-map level; level 0 has a bit per slab, level k+1 a bit per word of level k. */
@@ -144,6 +146,7 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
     maxWorkers,
     zeroOnFree: config.zeroOnFree,
     slotsShift,
+    positionMask: 2 ** slotsShift - 1,
     slotMask: slotSpan - 1,
     freeLevels: Object.freeze(freeLevels),
     freeLevelWords: Object.freeze(freeLevelWords),
@@ -163,7 +166,7 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
 
 /** Slots a slab of object size `size` has in this layout. */
 export function slotsInSlab(layout: Layout, size: number): number {
-  return Math.min(2 ** layout.slotsShift, Math.floor(layout.slabSize / size));
+  return Math.min(layout.positionMask + 1, Math.floor(layout.slabSize / size));
 }
 
 /** First word of a seat's area; seats count from 1. */

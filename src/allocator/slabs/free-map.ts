@@ -104,7 +104,7 @@ export function findFreeRun(m: Int32Array, layout: Layout, length: number, end: 
   const summary = layout.freeLevels[1];
   let run = 0;
   let word = (end - 1) >> 5;
-  let mask = end & 31 ? 2 ** (end & 31) - 1 : -1;
+  let mask = end & 31 ? (1 << (end & 31)) - 1 : -1;
   while (word >= 0) {
     const bits = (m[base + word] as number) & mask;
     mask = -1;

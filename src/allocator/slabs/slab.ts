@@ -62,7 +62,7 @@ const CARVE_SLOTS = 32;
 
 /** Word index of a slab's first slot. */
 export function firstSlot(a: Attachment, record: number): number {
-  return a.layout.slotBase + slabOfRecord(record) * 2 ** a.layout.slotsShift;
+  return a.layout.slotBase + (slabOfRecord(record) << a.layout.slotsShift);
 }
 
 /** Slots of the slab's class. */
