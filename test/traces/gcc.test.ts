@@ -2,21 +2,15 @@
  * Defends: the allocation pattern of a real program runs without losing, overlapping or damaging an object, with its
  * memory spread over epochs or not, and leaves the heap as empty as it was.
  * Method: every malloc and free of a C compiler's run (recorded trace: about 720,000 events), each object filled from
- * its serial, and checked byte for byte when it is freed. Skipped where the trace is not there: it is not part of the
- * repository, see SKIPPED below.
+ * its serial, and checked byte for byte when it is freed.
  */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import type { Handle, HeapOptions } from "../../src/allocator/types.js";
 import { readTrace, type Trace } from "../../src/cli/workload/trace-file.js";
 
-const TRACE = fileURLToPath(new URL("../../../shared/traces/gcc-cc1.trace.gz", import.meta.url));
-const present = existsSync(TRACE);
-const SKIPPED = present
-  ? ""
-  : " (skipped: ../shared/traces/gcc-cc1.trace.gz, seen from the project's root, is missing)";
+const TRACE = fileURLToPath(new URL("../../bench/traces/gcc-cc1.trace.gz", import.meta.url));
 const MIB = 1024 * 1024;
 /** Word `i` of an object. */
 const word = (serial: number, i: number): number =>
@@ -80,8 +74,8 @@ class Replay {
   }
 }
 
-describe.skipIf(!present)(`a C compiler's allocations${SKIPPED}`, () => {
-  const trace = present ? readTrace(TRACE) : undefined;
+describe("a C compiler's allocations", () => {
+  const trace = readTrace(TRACE);
 
   test.each<[string, HeapOptions, number, number]>([
     ["in one epoch", {}, 4, Number.POSITIVE_INFINITY],
@@ -89,8 +83,8 @@ describe.skipIf(!present)(`a C compiler's allocations${SKIPPED}`, () => {
     ["with the size classes of the C allocator", { sizeClasses: "seed" }, 100, 100_000],
     ["in small slabs, zeroed", { slabSize: 4096, zeroOnFree: true }, 4, 50_000],
   ])("%s", { timeout: 60_000 }, (_name, options, room, epochEvery) => {
-    const { events, peakObjects } = trace as Trace;
-    const replay = new Replay(trace as Trace, options, room);
+    const { events, peakObjects } = trace;
+    const replay = new Replay(trace, options, room);
     const { heap } = replay;
     const count = events.length / 2;
     expect(count).toBeGreaterThan(700_000);
