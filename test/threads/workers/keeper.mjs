@@ -33,8 +33,10 @@ export class Keeper {
     const serial = ++this.serial | 0;
     const object = this.measure(heap, handle);
     if (object === undefined) {
-      // Discarded meanwhile: right only if it can have been of a doomed era.
-      for (let era = before; era <= heap.currentEpoch.era; era++) if (isDoomedEra(era)) return NULL_HANDLE;
+      // Discarded meanwhile: right only if it can have been of a doomed era. One before the newest counts: its
+      // closing shows in ERA a moment before other threads are told.
+      for (let era = before - 1; era <= heap.currentEpoch.era; era++)
+        if (isDoomedEra(era)) return NULL_HANDLE;
       this.control.fail(`a new object of an era from ${before} to ${heap.currentEpoch.era} was lost at once`);
       return NULL_HANDLE;
     }
