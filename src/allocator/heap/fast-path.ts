@@ -25,7 +25,7 @@ import { noteRoom } from "../slabs/slab.js";
 import type { EpochId, Handle } from "../types.js";
 import { packHandle } from "../words/handle.js";
 import { allocSlow } from "./alloc.js";
-import { freeOffsetSlow, freeSlow, objectOffset } from "./free.js";
+import { freeNamed, freeOffsetSlow, freeSlow, objectOffset } from "./free.js";
 
 /** The two allocating and the two freeing operations, with the constants in fields. */
 export class FastHeap {
@@ -108,11 +108,12 @@ export class FastHeap {
     const record = 6208 /* SLAB_BASE */ + ((slot >> this._slotsShift) << 5) /* SLAB_SHIFT_WORDS */;
     if (
       (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
-      slot - (word + this._bias) * -16777216 /* NEGATIVE_UNIT */ !== handle ||
-      m[record + 4 /* SLAB_FAST_OWNER */] !== this._me ||
-      m[64 /* PHASE */] !== m[this._phase]
+      slot - (word + this._bias) * -16777216 /* NEGATIVE_UNIT */ !== handle
     ) {
       return freeSlow(this._a, handle);
+    }
+    if (m[record + 4 /* SLAB_FAST_OWNER */] !== this._me || m[64 /* PHASE */] !== m[this._phase]) {
+      return freeNamed(this._a, at, word);
     }
     const head = m[record + 17 /* SLAB_HEAD */] as number;
     m[at] = word + 3;
@@ -270,11 +271,12 @@ export function specialise(a: Attachment): FastOperations {
       const record = 6208 /* SLAB_BASE */ + ((slot >> slotsShift) << 5) /* SLAB_SHIFT_WORDS */;
       if (
         (word & 268435459) /* FAST_FREE_MASK */ !== 1 ||
-        slot - (word + bias) * -16777216 /* NEGATIVE_UNIT */ !== handle ||
-        m[record + 4 /* SLAB_FAST_OWNER */] !== me ||
-        m[64 /* PHASE */] !== m[phase]
+        slot - (word + bias) * -16777216 /* NEGATIVE_UNIT */ !== handle
       ) {
         return freeSlow(a, handle);
+      }
+      if (m[record + 4 /* SLAB_FAST_OWNER */] !== me || m[64 /* PHASE */] !== m[phase]) {
+        return freeNamed(a, at, word);
       }
       const head = m[record + 17 /* SLAB_HEAD */] as number;
       m[at] = word + 3;

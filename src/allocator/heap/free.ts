@@ -18,21 +18,37 @@ export function freeSlow(a: Attachment, handle: unknown): boolean {
   if (typeof handle !== "number") {
     throw new InvalidTypeError(`free: handle must be a number; got ${describe(handle)}.`);
   }
+  // The word the handle names, not one read from the slot: see below.
+  const { layout } = a;
+  const slot = handleSlot(handle);
+  if (slot <= layout.slotMask) {
+    const word = slotWordOf(a, handle);
+    if (a.m[layout.slotBase + slot] === word && slotState(word) === SLOT_ALLOC) {
+      return freeNamed(a, layout.slotBase + slot, word);
+    }
+  }
+  poll(a);
+  if (!a.detached) count(a.m, a.seatBase + SEAT_COUNTERS + (handle === 0 ? S_FREE_NULL : S_FREE_STALE), 1);
+  return false;
+}
+
+/**
+ * Frees the object whose ALLOC word is `word`, by whichever way its slab asks for; false when it ended meanwhile. `word`
+ * comes from the handle and is never read again: the slot may hold another object by now, and then the
+ * compare-and-swap of a remote free must fail. Takes integers: a handle passed here would go through the JS heap.
+ */
+export function freeNamed(a: Attachment, slotWord: number, word: number): boolean {
   poll(a);
   if (a.detached) return false;
-  const slotWord = liveSlot(a, handle);
-  if (slotWord === 0) {
-    const cell = handle === 0 ? S_FREE_NULL : S_FREE_STALE;
-    count(a.m, a.seatBase + SEAT_COUNTERS + cell, 1);
-    return false;
-  }
-  // The word the handle names, not a second read: the slot may hold another object by now, and then the
-  // compare-and-swap of a remote free must fail.
-  const word = slotWordOf(a, handle);
+  const { m } = a;
   const slab = slabOfSlot(a, slotWord);
   const record = recordAt(slab);
+  if (m[slotWord] !== word || isEraDiscarded(m, record)) {
+    count(m, a.seatBase + SEAT_COUNTERS + S_FREE_STALE, 1);
+    return false;
+  }
   // Exact for "is it mine": only a live owner changes its tag.
-  if (isHeldBy(a.m[record + SLAB_TAG] as number, a.seat)) {
+  if (isHeldBy(m[record + SLAB_TAG] as number, a.seat)) {
     freeOwnSlow(a, record, slotWord, word);
     return true;
   }
@@ -52,7 +68,7 @@ export function freeOffsetSlow(a: Attachment, offset: unknown): boolean {
     count(a.m, a.seatBase + SEAT_COUNTERS + (offset === 0 ? S_FREE_NULL : S_FREE_STALE), 1);
     return false;
   }
-  return freeSlow(a, packHandle(slotWord - a.layout.slotBase, word, a.handleBias));
+  return freeNamed(a, slotWord, word);
 }
 
 /** Word index of the slot whose live object `handle` names, or 0. Safe for any number. */
