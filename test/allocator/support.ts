@@ -9,6 +9,7 @@ import {
   type Layout,
   PHASE,
   REC_BASE,
+  RING_SIZE,
   recordAt,
   SEAT_COUNTERS,
   SEAT_WORD,
@@ -120,6 +121,11 @@ export function expectMetadata(heap: SlabHeap, before: Int32Array): void {
     if (word !== before[i]) changed.push(i);
   });
   expect(changed, "words that changed").toEqual([]);
+}
+
+/** Advances once round the ring: the newest epoch is in the same ring slot as before, in a newer era. */
+export function lap(heap: SlabHeap): void {
+  for (let i = 0; i < RING_SIZE; i++) heap.advanceEpoch();
 }
 
 /** Allocates until nothing is left. */

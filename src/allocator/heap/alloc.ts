@@ -136,16 +136,14 @@ function allocSmall(a: Attachment, bin: number, era: number): number {
   }
   // Bounds how long an alloc can miss a close: one slab's worth.
   if (loadSeq(m, REC_BASE + ringOf(era)) !== packRec(era, EPOCH_ACTIVE)) return -CLOSED;
-  if (takeListed(a, bin)) {
-    count(m, bin + C_SLOW, 1);
-    return takeSlot(a, bin, m[bin + BIN_CURRENT] as number);
+  if (!takeListed(a, bin)) {
+    const collected = collect(a, false);
+    if (a.detached) return -CLOSED;
+    let found = takeAvailable(a, bin, era);
+    if (collected > 0 && found === FOUND) count(m, bin + C_COLLECTED, 1);
+    if (found === NONE) found = searchHarder(a, bin, era, 0);
+    if (found !== FOUND) return -found;
   }
-  const collected = collect(a, false);
-  if (a.detached) return -CLOSED;
-  let found = takeAvailable(a, bin, era);
-  if (collected > 0 && found === FOUND) count(m, bin + C_COLLECTED, 1);
-  if (found === NONE) found = searchHarder(a, bin, era, 0);
-  if (found !== FOUND) return -found;
   count(m, bin + C_SLOW, 1);
   return takeSlot(a, bin, m[bin + BIN_CURRENT] as number);
 }

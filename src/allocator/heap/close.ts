@@ -80,7 +80,7 @@ export function checkRef(epoch: unknown): EpochRef {
 export function closeEpoch(a: Attachment, epoch: unknown): CloseReport {
   const target = resolve(a, epoch, false);
   if (target.refusal !== undefined) return refused(target.ref, target.refusal);
-  return timed(a, target.ref, target.ref.era, (tally) => {
+  return timed(a, target.ref, newTally(target.ref.era, target.ref.era), (tally) => {
     const closed = closeEra(a, target.ref.era);
     sync(a, false, tally);
     return closed ? "closed" : "already-closed";
@@ -91,7 +91,7 @@ export function discardEpoch(a: Attachment, epoch: unknown): CloseReport {
   // A ref of an era whose ring slot was reused still names its objects.
   const target = resolve(a, epoch, true);
   if (target.refusal !== undefined) return refused(target.ref, target.refusal);
-  return timed(a, target.ref, target.ref.era, (tally) => {
+  return timed(a, target.ref, newTally(target.ref.era, target.ref.era), (tally) => {
     const discarded = discardEra(a, target.ref.era);
     sync(a, false, tally);
     return discarded ? "discarded" : "already-discarded";
@@ -101,7 +101,7 @@ export function discardEpoch(a: Attachment, epoch: unknown): CloseReport {
 export function discardBefore(a: Attachment, epoch: unknown): CloseReport {
   const ref = checkRef(epoch);
   if (ref.era > loadSeq(a.m, ERA)) return refused(ref, "never-opened");
-  return timed(a, ref, 0, (tally) => {
+  return timed(a, ref, newTally(0, ref.era - 1), (tally) => {
     const discarded = discardErasBefore(a, ref.era);
     sync(a, false, tally);
     return discarded ? "discarded" : "already-discarded";
@@ -124,13 +124,12 @@ function refused(ref: EpochRef, reason: "stale" | "never-opened"): CloseReport {
 function timed(
   a: Attachment,
   ref: EpochRef,
-  fromEra: number,
+  tally: DrainTally,
   work: (tally: DrainTally) => "closed" | "already-closed" | "discarded" | "already-discarded",
 ): CloseReport {
   const { m, layout } = a;
   // Earlier changes first, so that the report is about this close only.
   poll(a);
-  const tally = newTally(fromEra, fromEra === 0 ? ref.era - 1 : ref.era);
   const committedBefore = loadSeq(m, COMMITTED);
   const start = performance.now();
   const reason = work(tally);

@@ -18,15 +18,8 @@ export function freeSlow(a: Attachment, handle: unknown): boolean {
   if (typeof handle !== "number") {
     throw new InvalidTypeError(`free: handle must be a number; got ${describe(handle)}.`);
   }
-  // The word the handle names, not one read from the slot: see below.
-  const { layout } = a;
-  const slot = handleSlot(handle);
-  if (slot <= layout.slotMask) {
-    const word = slotWordOf(a, handle);
-    if (a.m[layout.slotBase + slot] === word && slotState(word) === SLOT_ALLOC) {
-      return freeNamed(a, layout.slotBase + slot, word);
-    }
-  }
+  const slotWord = namedSlot(a, handle);
+  if (slotWord !== 0) return freeNamed(a, slotWord, namedWord(a, handle));
   poll(a);
   if (!a.detached) count(a.m, a.seatBase + SEAT_COUNTERS + (handle === 0 ? S_FREE_NULL : S_FREE_STALE), 1);
   return false;
@@ -73,19 +66,23 @@ export function freeOffsetSlow(a: Attachment, offset: unknown): boolean {
 
 /** Word index of the slot whose live object `handle` names, or 0. Safe for any number. */
 export function liveSlot(a: Attachment, handle: number): number {
+  const slotWord = namedSlot(a, handle);
+  // An owner that has not synced yet (it may be blocked) has not made the discarded objects' words stale.
+  return slotWord === 0 || isEraDiscarded(a.m, recordAt(slabOfSlot(a, slotWord))) ? 0 : slotWord;
+}
+
+/** Word index of the slot that is ALLOC for exactly this handle, its epoch discarded or not; or 0. */
+function namedSlot(a: Attachment, handle: number): number {
   const { m, layout } = a;
   const slot = handleSlot(handle);
   if (slot > layout.slotMask) return 0;
-  const slotWord = layout.slotBase + slot;
-  const word = m[slotWord] as number;
-  if (slotState(word) !== SLOT_ALLOC || packHandle(slot, word, a.handleBias) !== handle) return 0;
-  const record = recordAt(slot >> layout.slotsShift);
-  // An owner that has not synced yet (it may be blocked) has not made the discarded objects' words stale.
-  return isEraDiscarded(m, record) ? 0 : slotWord;
+  const word = m[layout.slotBase + slot] as number;
+  const named = slotState(word) === SLOT_ALLOC && packHandle(slot, word, a.handleBias) === handle;
+  return named ? layout.slotBase + slot : 0;
 }
 
 /** The ALLOC word that a valid handle stands for. */
-function slotWordOf(a: Attachment, handle: number): number {
+function namedWord(a: Attachment, handle: number): number {
   return (handle - handleSlot(handle)) / -NEGATIVE_UNIT - a.handleBias;
 }
 
@@ -105,7 +102,7 @@ export function liveSlotOrThrow(a: Attachment, handle: unknown, method: string):
  * belong to its successor.
  */
 export function confirmLive(a: Attachment, slotWord: number, handle: number, method: string): void {
-  if (a.m[slotWord] !== slotWordOf(a, handle)) throw staleHandle(handle, method);
+  if (a.m[slotWord] !== namedWord(a, handle)) throw staleHandle(handle, method);
 }
 
 function staleHandle(handle: number, method: string): StaleHandleError {

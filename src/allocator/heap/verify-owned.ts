@@ -27,7 +27,7 @@ import {
   SLAB_SLOTS,
   SLAB_TAG,
 } from "../memory/offsets.js";
-import { firstSlot, NOT_LISTED, slotCount } from "../slabs/slab.js";
+import { firstSlot, hasRoom, NOT_LISTED, slotCount } from "../slabs/slab.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { seatIncarnation } from "../words/seat-word.js";
 import { TAG_LARGE, tagClass, tagState } from "../words/slab-tag.js";
@@ -37,14 +37,15 @@ import { seatIsLive } from "./verify-words.js";
 
 /** `owners[slab]`: live seat that owns it, absent otherwise. */
 export function checkOwned(a: Attachment, owners: readonly number[], findings: Findings): void {
-  const listed = checkOwnLists(a, owners, findings);
+  const seats = liveSeats(a);
+  const listed = checkOwnLists(a, seats, owners, findings);
   owners.forEach((seat, slab) => {
     if (!listed.has(slab)) findings.add(`slab ${slab}: owned by seat ${seat}, but in none of its lists`);
     const tag = a.m[recordAt(slab) + SLAB_TAG] as number;
     if (tagState(tag) === TAG_LARGE) checkOwnedRun(a, slab, findings);
     else checkOwnedSlab(a, seat, slab, tag, findings);
   });
-  for (const seat of liveSeats(a)) checkBins(a, seat, owners, findings);
+  for (const seat of seats) checkBins(a, seat, owners, findings);
   if (a.m[DUMMY_SLAB + SLAB_HEAD] !== 0)
     findings.add("the dummy slab has a free list; idle classes would allocate from it");
 }
@@ -61,10 +62,15 @@ function isRecord(a: Attachment, record: number): boolean {
   return slab >= 0 && slab < a.layout.slabCount && recordAt(slab) === record;
 }
 
-function checkOwnLists(a: Attachment, owners: readonly number[], findings: Findings): Set<number> {
+function checkOwnLists(
+  a: Attachment,
+  seats: readonly number[],
+  owners: readonly number[],
+  findings: Findings,
+): Set<number> {
   const { m } = a;
   const listed = new Set<number>();
-  for (const seat of liveSeats(a)) {
+  for (const seat of seats) {
     for (let ring = 0; ring < RING_SIZE; ring++) {
       let previous = 0;
       let record = m[seatAt(a.layout, seat) + SEAT_OWN + ring] as number;
@@ -139,10 +145,15 @@ function checkOwnedSlab(a: Attachment, seat: number, slab: number, tag: number, 
   checkTenure(a, seat, slab, record, occupied, findings);
 }
 
+/** Has the seat at `base` honoured every change? */
+function isUpToDate(a: Attachment, base: number): boolean {
+  return a.m[base + SEAT_PHASE] === loadSeq(a.m, PHASE);
+}
+
 /** Will the owner look for remote frees in this slab? */
 function isTold(a: Attachment, seat: number, slab: number): boolean {
   const base = seatAt(a.layout, seat);
-  if (a.m[base + SEAT_PHASE] !== loadSeq(a.m, PHASE)) return true;
+  if (!isUpToDate(a, base)) return true;
   return ((loadSeq(a.m, base + a.layout.seatPending + (slab >> 5)) >>> (slab & 31)) & 1) === 1;
 }
 
@@ -211,7 +222,7 @@ function checkTenure(
   const { m } = a;
   const base = seatAt(a.layout, seat);
   // An owner that has not synced yet treats its slabs as before; it will at its next operation.
-  if (m[base + SEAT_PHASE] !== loadSeq(m, PHASE)) return;
+  if (!isUpToDate(a, base)) return;
   const era = m[record + SLAB_ERA] as number;
   const open = loadSeq(m, REC_BASE + ringOf(era)) === packRec(era, EPOCH_ACTIVE);
   const me = (seatIncarnation(loadSeq(m, base + SEAT_WORD)) << 8) | seat;
@@ -260,8 +271,7 @@ function checkBins(a: Attachment, seat: number, owners: readonly number[], findi
     owners.forEach((owner, slab) => {
       const record = recordAt(slab);
       if (owner !== seat || m[record + SLAB_BIN] !== bin || inBin.has(slab)) return;
-      const hasRoom = m[record + SLAB_HEAD] !== 0 || m[record + SLAB_CARVED] !== m[record + SLAB_SLOTS];
-      if (hasRoom) findings.add(`${name}: slab ${slab} has free slots that no alloc can reach`);
+      if (hasRoom(m, record)) findings.add(`${name}: slab ${slab} has free slots that no alloc can reach`);
     });
   }
   owners.forEach((owner, slab) => {

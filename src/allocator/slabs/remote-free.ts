@@ -8,7 +8,8 @@
  * in between, and then nobody is told. The pending word is swapped before the scan: a bit set later stays for
  * the next collect, one set earlier has its slot visible. A freer that finds the bit set leaves it: the swap that
  * takes it comes later, and so does its scan. The second read of the pending word keeps the scan's plain reads behind
- * the swap where that is a load and a store (LL/SC); without it they could precede the freer's CAS. No owner: the adopter scans every slot anyway.
+ * the swap where that is a load and a store (LL/SC); without it they could precede the freer's CAS.
+ * No owner: the adopter scans every slot anyway.
  */
 import { C_FREE_RETRIES, C_REMOTE_COLLECTED, C_REMOTE_FREES, S_COLLECTS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
@@ -65,7 +66,7 @@ export function collect(a: Attachment, all: boolean): number {
 
 function collectWord(a: Attachment, pendingWord: number, firstSlab: number): number {
   let bits = exchangeSeq(a.m, pendingWord, 0);
-  loadSeq(a.m, pendingWord);
+  loadSeq(a.m, pendingWord); // for its ordering alone: see the head of this file
   let collected = 0;
   while (bits !== 0) {
     const bit = 31 - Math.clz32(bits);

@@ -124,17 +124,22 @@ export function noteRoom(a: Attachment, record: number): void {
   m[bin + BIN_CURRENT] = record;
   count(m, bin + C_TO_PARTIAL, 1);
   // A full slab without untouched slots, the usual case, is simply forgotten until it gets room again.
-  if (m[current + SLAB_HEAD] !== 0 || m[current + SLAB_CARVED] !== m[current + SLAB_SLOTS]) {
-    listIfRoom(a, current);
-  }
+  if (hasRoom(m, current)) listIfRoom(a, current);
 }
 
-/** Lists an own slab that is in no list, unless it is current. Slabs wait with a free list, so one that waits never gets its first free slot. */
+/** True when the slab can hand out a slot, possibly after carving. */
+export function hasRoom(m: Int32Array, record: number): boolean {
+  return m[record + SLAB_HEAD] !== 0 || m[record + SLAB_CARVED] !== m[record + SLAB_SLOTS];
+}
+
+/**
+ * Lists an own slab that is in no list, unless it is current. Slabs wait with a free list, so one that waits never
+ * gets its first free slot.
+ */
 export function listIfRoom(a: Attachment, record: number): void {
   const { m } = a;
   const bin = m[record + SLAB_BIN] as number;
-  if (bin === 0 || m[bin + BIN_CURRENT] === record) return;
-  if (m[record + SLAB_HEAD] !== 0 || carve(a, record)) listPartial(a, bin, record);
+  if (bin !== 0 && m[bin + BIN_CURRENT] !== record && carve(a, record)) listPartial(a, bin, record);
 }
 
 /** Puts an own slab with a free list into its bin's partial list. */

@@ -26,6 +26,7 @@ import {
   expectMetadata,
   expectWholeMemoryBack,
   freeAll,
+  lap,
   metadata,
   SLAB,
   smallHeap,
@@ -44,10 +45,6 @@ afterEach(() => {
   other.detach();
   heap.detach();
 });
-
-const lap = (): void => {
-  for (let i = 0; i < RING_SIZE; i++) heap.advanceEpoch();
-};
 
 /** A report but for its duration, which is checked to be a whole number of nanoseconds. */
 function facts(report: CloseReport): Omit<CloseReport, "durationNs"> {
@@ -132,7 +129,7 @@ describe("the report of a close", () => {
   test("leaves slabs of other epochs and of other eras of the ring slot alone", () => {
     const old = heap.alloc(1024);
     const oldEpoch = heap.currentEpoch;
-    lap();
+    lap(heap);
     const { epoch } = someSlabs();
     expect(epoch.id).toBe(oldEpoch.id);
     const report = heap.closeEpoch(epoch);
@@ -181,7 +178,7 @@ describe("the report of a discard", () => {
   test("an id means the era that is in the ring slot now, a ref the era it names", () => {
     const old = heap.alloc(64);
     const oldEpoch = heap.currentEpoch;
-    lap();
+    lap(heap);
     const young = heap.alloc(64);
     expect(heap.discardEpoch(oldEpoch)).toMatchObject({
       epoch: oldEpoch,
@@ -214,7 +211,7 @@ describe("the report of a discard", () => {
 describe("refusals", () => {
   test("stale and never opened refs are answered without touching anything", () => {
     const stale = heap.currentEpoch;
-    lap();
+    lap(heap);
     heap.alloc(64);
     const before = metadata(heap);
     const future: EpochRef = { id: epochId(3), era: 99 * RING_SIZE + 3 };
