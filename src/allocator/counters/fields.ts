@@ -56,13 +56,25 @@ export const C_REMOTE_COLLECTED = 120;
 export const C_DISCARDED = 124;
 export const C_ADOPTED_LIVE = 128;
 export const C_ORPHANED_LIVE = 132;
+export const C_LOCAL_FREES = 136;
 
-// Cells of an epoch shard.
-export const E_CLOSE_CALLS = 0;
-export const E_CLOSE_SCANNED = 4;
-export const E_CLOSE_RECYCLED = 8;
-export const E_CLOSE_NS = 12;
-export const E_DISCARDED = 16;
+/**
+ * An epoch shard opens with facts about one era, the newest of the ring slot for which this thread has any:
+ *   shard + 0  era the facts are about, 0 while they are being reset
+ *   shard + 1  slabs of that era given back, runs counted by their length
+ *   shard + 4  cell: bytes of those slabs released to the kernel
+ */
+export const EF_ERA = 0;
+export const EF_RECYCLED = 1;
+export const EF_MADVISE_BYTES = 4;
+export const EPOCH_HEADER_WORDS = 8;
+
+// Cells of an epoch shard, counted from its start (the facts included).
+export const E_CLOSE_CALLS = 8;
+export const E_CLOSE_SCANNED = 12;
+export const E_CLOSE_RECYCLED = 16;
+export const E_CLOSE_NS = 20;
+export const E_DISCARDED = 24;
 
 // Cells of a seat shard.
 export const S_FREE_NULL = 0;
@@ -76,21 +88,26 @@ export const S_PRESSURE = 28;
 export const S_REAPS = 32;
 export const S_ADVANCES = 36;
 
-export interface CounterField {
+export interface CounterField<Name extends string = string> {
   /** Word offset of its cell inside the shard. */
   readonly cell: number;
   /** Vocabulary name (stats documents use it as JSON key). */
-  readonly name: string;
+  readonly name: Name;
   readonly unit: "1" | "ns" | "bytes";
   readonly help: string;
 }
 
-function field(cell: number, name: string, help: string, unit: CounterField["unit"] = "1"): CounterField {
+function field<const Name extends string>(
+  cell: number,
+  name: Name,
+  help: string,
+  unit: CounterField["unit"] = "1",
+): CounterField<Name> {
   return { cell, name, unit, help };
 }
 
 /** Per seat and size class; the class after the last one stands for large objects (runs of slabs). */
-export const CLASS_FIELDS: readonly CounterField[] = [
+export const CLASS_FIELDS = [
   field(C_ALLOCS, "bitmap_alloc_attempts", "Objects allocated"),
   field(C_TO_PARTIAL, "list_move_full_to_partial", "Full slabs that got a free slot"),
   field(C_SLOW, "slow_path_hits", "Allocations that left the fast path"),
@@ -132,19 +149,20 @@ export const CLASS_FIELDS: readonly CounterField[] = [
   field(C_DISCARDED, "discarded_objects", "Objects made stale by discarding their epoch"),
   field(C_ADOPTED_LIVE, "adopted_live_objects", "Live objects that came with adopted slabs"),
   field(C_ORPHANED_LIVE, "orphaned_live_objects", "Live objects left behind by detach or death"),
-];
+  field(C_LOCAL_FREES, "local_free_count", "Objects of this thread's own slabs freed by this thread"),
+] as const;
 
 /** Per seat and ring slot. */
-export const EPOCH_FIELDS: readonly CounterField[] = [
+export const EPOCH_FIELDS = [
   field(E_CLOSE_CALLS, "epoch_close_calls", "Closes and discards this thread asked for"),
   field(E_CLOSE_SCANNED, "epoch_close_scanned_slabs", "Slabs looked at because the epoch closed"),
   field(E_CLOSE_RECYCLED, "epoch_close_recycled_slabs", "Slabs given back while closing"),
   field(E_CLOSE_NS, "epoch_close_total_ns", "Time spent closing", "ns"),
   field(E_DISCARDED, "discarded_objects", "Objects made stale by discarding"),
-];
+] as const;
 
 /** Per seat. */
-export const SEAT_FIELDS: readonly CounterField[] = [
+export const SEAT_FIELDS = [
   field(S_FREE_NULL, "invalid_frees_null", "free(0)"),
   field(S_FREE_STALE, "invalid_frees_stale", "Frees of a freed, reused, discarded or forged handle"),
   field(S_SYNCS, "syncs", "Times this thread honoured a phase change"),
@@ -155,12 +173,39 @@ export const SEAT_FIELDS: readonly CounterField[] = [
   field(S_PRESSURE, "pressure_requests", "Times this thread asked the others for their empty slabs"),
   field(S_REAPS, "reaps", "Seats of dead threads recovered"),
   field(S_ADVANCES, "advances", "Epochs opened"),
-];
+] as const;
 
 /** Words of one shard, rounded up to whole cache lines so that two seats never share one. */
 function shardWords(fields: readonly CounterField[], headerWords = 0): number {
   return Math.ceil((headerWords + fields.length * CELL_WORDS) / 16) * 16;
 }
 export const CLASS_SHARD_WORDS = shardWords(CLASS_FIELDS, BIN_HEADER_WORDS);
-export const EPOCH_SHARD_WORDS = shardWords(EPOCH_FIELDS);
+export const EPOCH_SHARD_WORDS = shardWords(EPOCH_FIELDS, EPOCH_HEADER_WORDS);
 export const SEAT_SHARD_WORDS = shardWords(SEAT_FIELDS);
+
+/** Latency histograms of one seat; see `histogram.ts`. */
+export interface HistogramField<Name extends string = string> {
+  /** Key in stats documents; metrics are called `<name>_duration_seconds`. */
+  readonly name: Name;
+  readonly help: string;
+}
+export const HISTOGRAM_FIELDS = [
+  { name: "alloc", help: "Sampled allocations, slow ones included" },
+  { name: "slow_path", help: "Sampled allocations that left the fast path" },
+  { name: "remote_free", help: "Sampled frees of other threads' objects" },
+  { name: "epoch_close", help: "Closes and discards, the calling thread's part" },
+  { name: "epoch_lifetime", help: "Time from opening to closing of epochs that were closed or discarded" },
+] as const satisfies readonly HistogramField[];
+export const HISTOGRAM_ALLOC = 0;
+export const HISTOGRAM_SLOW_PATH = 1;
+export const HISTOGRAM_REMOTE_FREE = 2;
+export const HISTOGRAM_EPOCH_CLOSE = 3;
+export const HISTOGRAM_EPOCH_LIFETIME = 4;
+
+/** Four buckets per octave up to 2^49 ns. */
+export const HISTOGRAM_BUCKETS = 192;
+/** First bucket of a histogram, after count, sum, CPU count and CPU sum. */
+export const H_BUCKETS = 16;
+/** H_BUCKETS + HISTOGRAM_BUCKETS * CELL_WORDS. */
+export const HISTOGRAM_WORDS = 784;
+export const HISTOGRAM_SHARD_WORDS = HISTOGRAM_FIELDS.length * HISTOGRAM_WORDS;

@@ -9,7 +9,7 @@
  *   | class map   request size -> bin offset                                                     |
  *   | slab record 0, 1, 2 ...           64 bytes each; record -1 is the dummy slab (always full)  |
  *   | free map    1 bit per slab, with summary levels above it (hints)                           |
- *   | seat 1, 2 ...  seat word | owner-only words | memberships | own lists | counters | pending   |
+ *   | seat 1, 2 ...  seat word | owner-only words | memberships | own lists | counters | pending ..|
  *   +--------------------------------------------- page boundary --------------------------------+
  *   | slot words  one per slot: generation and state              (untouched = generation 0, FREE) |
  *   | link words  one per slot: next free slot of the same slab                                   |
@@ -29,7 +29,12 @@
  *   seat     a thread's place in the heap; incarnation: how often the seat was taken
  *   bin      a thread's working state for one size class
  */
-import { CLASS_SHARD_WORDS, EPOCH_SHARD_WORDS, SEAT_SHARD_WORDS } from "../counters/fields.js";
+import {
+  CLASS_SHARD_WORDS,
+  EPOCH_SHARD_WORDS,
+  HISTOGRAM_SHARD_WORDS,
+  SEAT_SHARD_WORDS,
+} from "../counters/fields.js";
 import { alignUp, log2Ceil } from "./bits.js";
 import type { HeapConfig } from "./config.js";
 import {
@@ -72,6 +77,7 @@ export interface Layout {
   readonly seatEpochShards: number;
   readonly seatBins: number;
   readonly seatPending: number;
+  readonly seatHistograms: number;
   readonly pendingWords: number;
   readonly slotBase: number;
   /** Link word of a slot = slot word + this. */
@@ -128,7 +134,8 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
   const seatEpochShards = SEAT_COUNTERS + SEAT_SHARD_WORDS;
   const seatBins = seatEpochShards + RING_SIZE * EPOCH_SHARD_WORDS;
   const seatPending = seatBins + (sizeClasses.length + 1) * CLASS_SHARD_WORDS;
-  const seatWords = alignUp(seatPending + pendingWords, LINE_WORDS * 2);
+  const seatHistograms = alignUp(seatPending + pendingWords, LINE_WORDS);
+  const seatWords = alignUp(seatHistograms + HISTOGRAM_SHARD_WORDS, LINE_WORDS * 2);
   const seatBase = take(maxWorkers * seatWords);
 
   const slotBase = alignUp(at, PAGE / 4);
@@ -155,6 +162,7 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
     seatEpochShards,
     seatBins,
     seatPending,
+    seatHistograms,
     pendingWords,
     slotBase,
     linkDelta,

@@ -33,16 +33,16 @@ type Counts = Record<string, number>;
 /** Everything in a class shard, by name. */
 function classCounts(heap: SlabHeap, classIndex = 0, seat = heap.seat): Counts {
   const shard = binAt(heap._a.layout, seat, classIndex);
-  return Object.fromEntries(CLASS_FIELDS.map((f, i) => [f.name, readCounter(heap._a.m, shard + 4 + i * 4)]));
+  return Object.fromEntries(CLASS_FIELDS.map((f) => [f.name, readCounter(heap._a.m, shard + f.cell)]));
 }
 function seatCounts(heap: SlabHeap, seat = heap.seat): Counts {
   const shard = seatAt(heap._a.layout, seat) + SEAT_COUNTERS;
-  return Object.fromEntries(SEAT_FIELDS.map((f, i) => [f.name, readCounter(heap._a.m, shard + i * 4)]));
+  return Object.fromEntries(SEAT_FIELDS.map((f) => [f.name, readCounter(heap._a.m, shard + f.cell)]));
 }
 function epochCounts(heap: SlabHeap, ring: number, seat = heap.seat): Counts {
   const { layout, m } = heap._a;
   const shard = seatAt(layout, seat) + layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
-  return Object.fromEntries(EPOCH_FIELDS.map((f, i) => [f.name, readCounter(m, shard + i * 4)]));
+  return Object.fromEntries(EPOCH_FIELDS.map((f) => [f.name, readCounter(m, shard + f.cell)]));
 }
 
 /** What `step` added, without what stayed. */

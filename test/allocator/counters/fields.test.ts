@@ -10,7 +10,7 @@ const LINE_WORDS = 16;
 
 describe.each([
   ["class", F.CLASS_FIELDS, F.CLASS_SHARD_WORDS, 4],
-  ["epoch", F.EPOCH_FIELDS, F.EPOCH_SHARD_WORDS, 0],
+  ["epoch", F.EPOCH_FIELDS, F.EPOCH_SHARD_WORDS, F.EPOCH_HEADER_WORDS],
   ["seat", F.SEAT_FIELDS, F.SEAT_SHARD_WORDS, 0],
 ] as const)("%s counters", (_name, fields, shard, header) => {
   test("have unique names in the vocabulary's spelling, help and a unit", () => {
@@ -40,7 +40,7 @@ test("offsets lie after the bin header, one cell each, and none is forgotten", (
   const cells = (count: number, first: number): number[] =>
     Array.from({ length: count }, (_, i) => first + i * F.CELL_WORDS);
   expect(offsets("C_")).toEqual(cells(F.CLASS_FIELDS.length, 4));
-  expect(offsets("E_")).toEqual(cells(F.EPOCH_FIELDS.length, 0));
+  expect(offsets("E_")).toEqual(cells(F.EPOCH_FIELDS.length, F.EPOCH_HEADER_WORDS));
   expect(offsets("S_")).toEqual(cells(F.SEAT_FIELDS.length, 0));
   expect(F.BIN_CURRENT).toBeLessThan(4);
   expect(F.BIN_PARTIAL).toBeLessThan(4);

@@ -1,0 +1,77 @@
+/** How a field of the stats document is declared; see `fields.ts` for the declarations. */
+
+/**
+ * What a value can be:
+ *   count    whole number that only grows, or a size in bytes; a bigint where it exceeds 2^53 - 1
+ *   integer  small whole number
+ *   ns       nanoseconds since 1970, always a bigint
+ */
+export type FieldType = "count" | "integer" | "ns" | "float" | "float|null" | "string" | "boolean" | "object";
+
+/** counter: never goes back; gauge: may; info: names or configures; ratio: follows from other fields. */
+export type FieldKind = "counter" | "gauge" | "info" | "ratio";
+
+export interface Field<Name extends string = string, Type extends FieldType = FieldType> {
+  /** Key in the document. */
+  readonly name: Name;
+  readonly type: Type;
+  readonly kind: FieldKind;
+  /** Base unit: "1", "bytes", "ns", "seconds", "percent", "slabs", "objects"; "" for names. */
+  readonly unit: string;
+  /** One sentence for people. */
+  readonly help: string;
+  /** Documents without it are refused. */
+  readonly required: boolean;
+  /** False: the C allocator's documents do not have it. */
+  readonly inC: boolean;
+}
+
+/** A whole number; a bigint only where it exceeds `Number.MAX_SAFE_INTEGER` (documents of other programs). */
+export type Count = number | bigint;
+
+interface ValueOf {
+  count: Count;
+  integer: number;
+  ns: bigint;
+  float: number;
+  "float|null": number | null;
+  string: string;
+  boolean: boolean;
+}
+
+/** The object type that a list of fields describes (fields of type "object" are added by hand). */
+export type RowOf<Fields extends readonly Field[]> = {
+  readonly [F in Fields[number] as F["type"] extends "object"
+    ? never
+    : F["name"]]: F["type"] extends keyof ValueOf ? ValueOf[F["type"]] : never;
+};
+
+interface Extras {
+  readonly required?: boolean;
+  readonly inC?: boolean;
+}
+
+function declare<const Name extends string, const Type extends FieldType>(
+  name: Name,
+  type: Type,
+  kind: FieldKind,
+  unit: string,
+  help: string,
+  extras: Extras = {},
+): Field<Name, Type> {
+  return { name, type, kind, unit, help, required: extras.required ?? false, inC: extras.inC ?? true };
+}
+
+/** Field of a document that the C allocator has too. */
+export const known = declare;
+
+/** Field that only this package's documents have. */
+export function added<const Name extends string, const Type extends FieldType>(
+  name: Name,
+  type: Type,
+  kind: FieldKind,
+  unit: string,
+  help: string,
+): Field<Name, Type> {
+  return declare(name, type, kind, unit, help, { inC: false });
+}
