@@ -13,18 +13,10 @@ import { build } from "esbuild";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
 
-/** dist-relative path of the source file an output came from, without its extension. */
-const stem = (path) => path.replace(/\.(d\.ts|js)(\.map)?$/, "");
-
-for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
-  if (!entry.isFile()) continue;
-  const path = join(entry.parentPath, entry.name);
-  if (!existsSync(join(root, "src", `${stem(path.slice(dist.length + 1))}.ts`))) rmSync(path);
-}
 /** Entry points of the core; what they share becomes one chunk. */
-const CORE_ENTRIES = ["src/index.ts"];
+const CORE_ENTRIES = ["src/index.ts", "src/stats.ts"];
 
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: CORE_ENTRIES,
   outbase: "src",
@@ -37,12 +29,26 @@ await build({
   // Inlines the literals; keeps names and layout readable.
   minifySyntax: true,
   sourcemap: true,
+  metafile: true,
   logLevel: "warning",
 });
 
+/** dist-relative path of the source file an output came from, without its extension. */
+const stem = (path) => path.replace(/\.(d\.ts|js)(\.map)?$/, "");
+const bundled = new Set(Object.keys(metafile.outputs).map((path) => join(root, path)));
+
+for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+  if (!entry.isFile()) continue;
+  const path = join(entry.parentPath, entry.name);
+  const hasSource = existsSync(join(root, "src", `${stem(path.slice(dist.length + 1))}.ts`));
+  if (!hasSource && !bundled.has(path)) rmSync(path);
+}
+
 // The bundle holds the core's code; its folders keep their types only, so that nobody imports a second copy.
-for (const entry of readdirSync(join(dist, "allocator"), { recursive: true, withFileTypes: true })) {
-  if (entry.isFile() && /\.js(\.map)?$/.test(entry.name)) rmSync(join(entry.parentPath, entry.name));
+for (const layer of ["allocator", "stats"].filter((name) => existsSync(join(dist, name)))) {
+  for (const entry of readdirSync(join(dist, layer), { recursive: true, withFileTypes: true })) {
+    if (entry.isFile() && /\.js(\.map)?$/.test(entry.name)) rmSync(join(entry.parentPath, entry.name));
+  }
 }
 removeEmptyFolders(dist);
 

@@ -17,6 +17,7 @@ export {
 } from "./errors.js";
 export { EpochDomain } from "./heap/domain.js";
 export { SlabHeap } from "./heap/heap.js";
+export { type Sampling, type SamplingOptions, startSampling } from "./heap/sampling.js";
 export {
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,

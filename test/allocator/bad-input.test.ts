@@ -25,7 +25,7 @@ import {
 } from "../../src/allocator/errors.js";
 import type { EpochDomain } from "../../src/allocator/heap/domain.js";
 import { SlabHeap } from "../../src/allocator/heap/heap.js";
-import { H_VERSION, LABEL_MAX_BYTES, RING_SIZE } from "../../src/allocator/memory/layout.js";
+import { H_VERSION, LAYOUT_VERSION, LABEL_MAX_BYTES, RING_SIZE } from "../../src/allocator/memory/layout.js";
 import type { Handle } from "../../src/allocator/types.js";
 import {
   another,
@@ -216,10 +216,10 @@ const ROWS: readonly Row[] = [
   ],
   [
     "attach to a later version",
-    (w) => SlabHeap.attach(damagedRef(w, H_VERSION, 2)),
+    (w) => SlabHeap.attach(damagedRef(w, H_VERSION, LAYOUT_VERSION + 1)),
     HeapFormatError,
     "ERR_TSLAB_FORMAT",
-    ["layout version 2", "version 1"],
+    [`layout version ${LAYOUT_VERSION + 1}`, `version ${LAYOUT_VERSION}`],
   ],
   [
     "attach to a buffer cut short",

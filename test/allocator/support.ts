@@ -1,7 +1,21 @@
 /** What the allocator's tests share: small heaps, a look at single words, filling up, and "nothing was lost". */
 import { expect } from "vitest";
-import { S_FREE_NULL, S_FREE_STALE } from "../../src/allocator/counters/fields.js";
+import {
+  C_ALLOCS,
+  C_LOCAL_FREES,
+  C_REMOTE_COLLECTED,
+  C_REMOTE_FREES,
+  CLASS_FIELDS,
+  EPOCH_FIELDS,
+  EPOCH_SHARD_WORDS,
+  HISTOGRAM_FIELDS,
+  S_FREE_NULL,
+  S_FREE_STALE,
+  SEAT_FIELDS,
+} from "../../src/allocator/counters/fields.js";
+import { histogramAt } from "../../src/allocator/counters/histogram.js";
 import { readCounter } from "../../src/allocator/counters/record.js";
+import { liveCount } from "../../src/allocator/counters/slab-counts.js";
 import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import {
   binAt,
@@ -13,13 +27,25 @@ import {
   recordAt,
   SEAT_COUNTERS,
   SEAT_WORD,
+  SLAB_ALLOCS,
+  SLAB_ALLOCS_FOLDED,
   SLAB_ERA,
-  SLAB_LIVE,
+  SLAB_FREES,
+  SLAB_FREES_FOLDED,
   SLAB_TAG,
   seatAt,
 } from "../../src/allocator/memory/layout.js";
 import type { EpochId, Handle, HeapOptions } from "../../src/allocator/types.js";
 import { handleSlot } from "../../src/allocator/words/handle.js";
+import {
+  TAG_CLAIMED,
+  TAG_FREE,
+  TAG_TAIL,
+  tagClass,
+  tagOwner,
+  tagState,
+} from "../../src/allocator/words/slab-tag.js";
+import { SLOT_ALLOC, SLOT_REMOTE_FREED, slotState } from "../../src/allocator/words/slot-word.js";
 
 export const SLAB = 4096;
 /** 16 slabs of 4 KiB, four seats, three classes: 64, 32 and 4 slots per slab. */
@@ -65,7 +91,7 @@ export function eraAt(heap: SlabHeap, slab: number): number {
 }
 
 export function liveAt(heap: SlabHeap, slab: number): number {
-  return heap._a.m[recordAt(slab) + SLAB_LIVE];
+  return liveCount(heap._a.m, recordAt(slab));
 }
 
 export function recAt(heap: SlabHeap, id: number): number {
@@ -84,9 +110,37 @@ export function seatWordIndex(heap: SlabHeap, seat: number): number {
   return seatAt(heap._a.layout, seat) + SEAT_WORD;
 }
 
-/** A class counter of the heap object's own seat; class `sizeClasses.length` is the large one. */
+/** What slabs have counted and not folded yet. A seat's slabs of one class, or all slabs (`seat` undefined). */
+function unfolded(heap: SlabHeap, classIndex: number, cell: number, seat: number | undefined): number {
+  const { m, layout } = heap._a;
+  if (cell !== C_ALLOCS && cell !== C_LOCAL_FREES) return 0;
+  const [grown, folded] =
+    cell === C_ALLOCS ? [SLAB_ALLOCS, SLAB_ALLOCS_FOLDED] : [SLAB_FREES, SLAB_FREES_FOLDED];
+  let sum = 0;
+  for (let slab = 0; slab < layout.slabCount; slab++) {
+    const record = recordAt(slab);
+    const tag = m[record + SLAB_TAG];
+    const state = tagState(tag);
+    if (state === TAG_FREE || state === TAG_TAIL || state === TAG_CLAIMED) continue;
+    if (Math.min(tagClass(tag), layout.classCount) !== classIndex) continue;
+    if (seat !== undefined && tagOwner(tag) !== seat) continue;
+    sum += (m[record + grown] - m[record + folded]) >>> 0;
+  }
+  return sum;
+}
+
+/**
+ * A class counter of the heap object's own seat, with what the seat's slabs have not folded yet; class
+ * `sizeClasses.length` is the large one.
+ */
 export function classCounter(heap: SlabHeap, classIndex: number, cell: number, seat = heap.seat): number {
-  return readCounter(heap._a.m, binAt(heap._a.layout, seat, classIndex) + cell);
+  const folded = readCounter(heap._a.m, binAt(heap._a.layout, seat, classIndex) + cell);
+  return folded + unfolded(heap, classIndex, cell, seat);
+}
+
+/** Every counter of a class of one seat by name, as {@link classCounter} reads them. */
+export function classCounts(heap: SlabHeap, classIndex = 0, seat = heap.seat): Record<string, number> {
+  return Object.fromEntries(CLASS_FIELDS.map((f) => [f.name, classCounter(heap, classIndex, f.cell, seat)]));
 }
 
 export function seatCounter(heap: SlabHeap, cell: number, seat = heap.seat): number {
@@ -144,6 +198,87 @@ export function freeAll(heap: SlabHeap, handles: readonly Handle[]): void {
 export function expectHealthy(...heaps: readonly SlabHeap[]): void {
   for (const heap of heaps) heap.poll();
   for (const heap of heaps) expect(heap.verify().problems).toEqual([]);
+}
+
+/** Slots in the given state, counted in the slot words themselves. */
+export function countSlots(heap: SlabHeap, state: number): number {
+  const { m, layout } = heap._a;
+  let found = 0;
+  const end = layout.slotBase + (layout.slabCount << layout.slotsShift);
+  for (let slot = layout.slotBase; slot < end; slot++) if (slotState(m[slot]) === state) found++;
+  return found;
+}
+
+/**
+ * The heap's counters against the slot words, which know nothing of counters: allocations minus frees and discards is
+ * the number of objects there are, and remote frees not taken back are the slots that say so. The heaps are seats of one
+ * heap, at rest.
+ */
+export function expectCountersExact(...heaps: readonly SlabHeap[]): void {
+  const objects = countSlots(heaps[0], SLOT_ALLOC);
+  const waiting = countSlots(heaps[0], SLOT_REMOTE_FREED);
+  for (const heap of heaps) {
+    const { allocCount, freeCount, liveObjects } = heap.counters();
+    expect({ difference: allocCount - freeCount, liveObjects }, "allocations - frees against slots").toEqual({
+      difference: objects,
+      liveObjects: objects,
+    });
+    expect(remoteFreesWaiting(heap), "remote frees - collected ones against slots").toBe(waiting);
+  }
+}
+
+function remoteFreesWaiting(heap: SlabHeap): number {
+  const { layout, m } = heap._a;
+  let sum = 0;
+  for (let seat = 1; seat <= layout.maxWorkers; seat++) {
+    for (let c = 0; c <= layout.classCount; c++) {
+      const shard = binAt(layout, seat, c);
+      sum += readCounter(m, shard + C_REMOTE_FREES) - readCounter(m, shard + C_REMOTE_COLLECTED);
+    }
+  }
+  return sum;
+}
+
+/**
+ * Every counter and histogram of every seat. Allocations and own frees are one sum per class: a slab takes what it has
+ * not folded along when it changes hands.
+ */
+export function allCounters(heap: SlabHeap): Map<string, number> {
+  const { m, layout } = heap._a;
+  const all = new Map<string, number>();
+  for (let c = 0; c <= layout.classCount; c++) {
+    for (const { cell, name } of CLASS_FIELDS) {
+      let sum = unfolded(heap, c, cell, undefined);
+      for (let seat = 1; seat <= layout.maxWorkers; seat++) sum += readCounter(m, binAt(layout, seat, c) + cell);
+      all.set(`class ${c} ${name}`, sum);
+    }
+  }
+  for (let seat = 1; seat <= layout.maxWorkers; seat++) {
+    const base = seatAt(layout, seat);
+    for (const { cell, name } of SEAT_FIELDS) {
+      all.set(`seat ${seat} ${name}`, readCounter(m, base + SEAT_COUNTERS + cell));
+    }
+    for (let ring = 0; ring < RING_SIZE; ring++) {
+      const shard = base + layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
+      for (const { cell, name } of EPOCH_FIELDS) {
+        all.set(`seat ${seat} epoch ${ring} ${name}`, readCounter(m, shard + cell));
+      }
+    }
+    HISTOGRAM_FIELDS.forEach(({ name }, which) => {
+      all.set(`seat ${seat} ${name}`, readCounter(m, histogramAt(layout, seat, which)));
+    });
+  }
+  return all;
+}
+
+/** No counter has gone back since `before` was read by {@link allCounters}. */
+export function expectNothingTakenBack(heap: SlabHeap, before: ReadonlyMap<string, number>): void {
+  const lower: string[] = [];
+  for (const [name, now] of allCounters(heap)) {
+    const then = before.get(name) ?? Number.NaN;
+    if (!(now >= then)) lower.push(`${name}: ${then} -> ${now}`);
+  }
+  expect(lower, "counters that went back").toEqual([]);
 }
 
 /** Discards everything ever allocated and takes the whole payload as one object: nothing was lost. */

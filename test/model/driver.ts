@@ -13,6 +13,7 @@ import {
   SlabHeap,
   StaleHandleError,
 } from "../../src/index.js";
+import { expectCountersExact } from "../allocator/support.js";
 import type { Command } from "./commands.js";
 import { check, checkZero, fill } from "./contents.js";
 import { type Expected, FIRST_ERA, Oracle, ringOf } from "./oracle.js";
@@ -163,6 +164,7 @@ export class Driver {
     const whole = heap.alloc(heap.capacity);
     equal(whole === NULL_HANDLE, false, "one object of the whole capacity: out of memory");
     equal(heap.free(whole), true, "free of the whole capacity");
+    expectCountersExact(heap);
     const report = heap.verify();
     equal(report.problems.join("; "), "", "verify at the very end");
     equal(report.liveObjects, 0, "live objects at the very end");
@@ -414,7 +416,11 @@ export class Driver {
     const report = seat.verify();
     equal(report.problems.join("; "), "", "verify");
     equal(report.ok, true, "verify.ok");
-    if (pollAll) equal(report.liveObjects, this.oracle.liveCount, "live objects in verify");
+    if (pollAll) {
+      equal(report.liveObjects, this.oracle.liveCount, "live objects in verify");
+      equal(seat.counters().liveObjects, this.oracle.liveCount, "live objects by the counters");
+      expectCountersExact(...this.seats);
+    }
     else if (report.liveObjects < this.oracle.liveCount)
       equal(report.liveObjects, this.oracle.liveCount, "live objects");
   }

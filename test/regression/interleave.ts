@@ -115,6 +115,21 @@ export function countAccesses(heap: SlabHeap, act: () => unknown): number {
   return accesses;
 }
 
+/** Kills `heap` in `act`: before the first access at which `due` holds. */
+export function killWhen(heap: SlabHeap, act: () => unknown, due: () => boolean): void {
+  let dead = false;
+  try {
+    watchAccesses(heap, act, (access) => {
+      // Also what an operation does while the exception leaves it.
+      dead ||= due();
+      if (dead) throw new Killed(access);
+    });
+  } catch (error) {
+    if (!(error instanceof Killed)) throw error;
+  }
+  expect(dead, "was killed").toBe(true);
+}
+
 /** What `act` returned, or threw. */
 export interface Outcome<R> {
   readonly result: R | undefined;

@@ -4,6 +4,15 @@
 // Plain JavaScript without `using`, which Node 20 cannot parse.
 import { Worker } from "node:worker_threads";
 import { EpochDomain, NULL_HANDLE, SlabHeap } from "temporal-slab";
+import {
+  doctor,
+  health,
+  readStats,
+  StatsReader,
+  sampleSites,
+  startSampling,
+  stringifyStats,
+} from "temporal-slab/stats";
 import { check, fill, holds, runtime } from "./runtime.mjs";
 
 const SIZES = [1, 16, 64, 100, 768, 4096, 30_000, 300_000];
@@ -109,6 +118,33 @@ await asyncStep("epochs advance, close and are discarded in bulk", async () => {
   check(!mine.some((handle) => heap.isLive(handle)), "discard frees this thread's objects");
   check((await ask("poll", { handles: theirs })) === 0, "discard frees the worker's objects");
   check(!heap.free(mine[0]) && !heap.free(theirs[0]), "discarded handles are stale");
+});
+
+step("statistics and diagnostics agree with what was done", () => {
+  const reader = StatsReader.open(heap.share());
+  const { heap: totals, workers, epochs, latency } = reader.snapshot();
+  check(totals.alloc_count >= 2000, `allocations are counted, got ${totals.alloc_count}`);
+  const ended = totals.free_count + totals.discarded_count;
+  check(totals.alloc_count === ended + totals.live_objects, "allocated is freed, discarded or live");
+  check(workers.filter(({ state }) => state === "LIVE").length === 2, "both seats are listed");
+  check(epochs.filter(({ state }) => state === "ACTIVE").length === 1, "one epoch is open");
+  check(latency.epoch_close.count >= 2, "closes are timed");
+  const again = readStats(stringifyStats(reader.snapshot()));
+  check(again.heap.id === totals.id && typeof again.timestamp_ns === "bigint", "JSON there and back");
+  check(doctor(reader).leaks === 0 && health(reader).live, "the heap is healthy");
+});
+
+step("latency and allocation sites are sampled", () => {
+  const reader = StatsReader.open(heap);
+  const before = reader.snapshot().latency.alloc.count;
+  const sampling = startSampling(heap, { cpuTime: true });
+  const sites = sampleSites(heap, { bytesPerSample: 1024 });
+  const kept = Array.from({ length: 5000 }, () => heap.allocOrThrow(64));
+  sampling.stop();
+  check(reader.snapshot().latency.alloc.count > before, "some allocations were timed");
+  check(sites.profile().head.children.length > 0, "the profile has call sites");
+  sites.stop();
+  for (const handle of kept) check(heap.free(handle), "sampled objects are freed like others");
 });
 
 await asyncStep("the worker leaves", async () => {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SlabHeap } from "temporal-slab";
 import { expect, test } from "vitest";
 import { testSeed } from "../model/seed.js";
-import { emptyOut, foreignSeats, problemsOf, startWorker, stopAll, until, whileResting } from "./crew.js";
+import { emptyOut, expectExactCounts, foreignSeats, problemsOf, startWorker, stopAll, until, whileResting } from "./crew.js";
 import { Keeper } from "./workers/keeper.mjs";
 import { Control, CUSTOM, DROP, Mailbox, newControl, newMailbox, Random, READY } from "./workers/shared.mjs";
 
@@ -51,6 +51,7 @@ test(`${SEATS_TAKEN} seats taken and given back by ${WORKERS} workers`, { timeou
     if (empty) control.add(DROP);
     await whileResting(control, WORKERS, () => {
       mine.checkAll(heap);
+      expectExactCounts(heap);
       if (!empty) return;
       mine.freeAll(heap);
       for (let cell = 0; cell < CELLS; cell++) {
@@ -73,6 +74,7 @@ test(`${SEATS_TAKEN} seats taken and given back by ${WORKERS} workers`, { timeou
     if (handle !== 0) mine.release(heap, handle);
   }
   expect(problemsOf(heap)).toBe("");
+  expectExactCounts(heap);
   const { allocCount, freeCount, liveObjects, remoteFrees, adoptedSlabs } = heap.counters();
   console.log(
     `churn: ${JSON.stringify({ seats: control.get(CUSTOM), allocCount, remoteFrees, adoptedSlabs })}`,

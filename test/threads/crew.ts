@@ -2,6 +2,8 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { NULL_HANDLE, type SlabHeap } from "temporal-slab";
+import type { SlabHeap as SourceHeap } from "../../src/allocator/heap/heap.js";
+import { expectCountersExact } from "../allocator/support.js";
 import { type Control, PAUSE, RESTING, STOP } from "./workers/shared.mjs";
 
 /** Far beyond anything a sound run needs: only a hang reaches it. */
@@ -49,6 +51,15 @@ export function foreignSeats(heap: SlabHeap): string[] {
     .map(({ seat, state, threadId }) => `seat ${seat} is ${state} (thread ${threadId})`);
 }
 
+/**
+ * Counters against the slot words, while nobody else works. The built package's heap has the words of the source's, which
+ * is all that is looked at.
+ */
+export function expectExactCounts(heap: SlabHeap): void {
+  heap.poll();
+  expectCountersExact(heap as unknown as SourceHeap);
+}
+
 /** Problems of verify(), as one string. */
 export function problemsOf(heap: SlabHeap): string {
   return heap.verify().problems.join("\n");
@@ -69,6 +80,7 @@ export function emptyOut(heap: SlabHeap): string[] {
   heap.discardEpoch(heap.currentEpoch);
   const report = heap.verify();
   expect("verify after the discard", report.problems.join("\n"), "");
+  expectExactCounts(heap);
   expect("live objects after the discard", report.liveObjects, 0);
   expect("slabs in use after the discard", report.slabs, 0);
   // Smallest first: taking whole slabs first would refresh every hint about free slabs.
@@ -85,5 +97,6 @@ export function emptyOut(heap: SlabHeap): string[] {
   const whole = heap.alloc(heap.capacity);
   expect("one object of the whole capacity", whole !== NULL_HANDLE && heap.free(whole), true);
   expect("verify at the end", problemsOf(heap), "");
+  expectExactCounts(heap);
   return findings;
 }

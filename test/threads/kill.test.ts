@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type HeapOptions, SlabHeap } from "temporal-slab";
 import { describe, expect, test } from "vitest";
 import { testSeed } from "../model/seed.js";
-import { emptyOut, foreignSeats, problemsOf, startWorker, stopAll, until, whileResting } from "./crew.js";
+import { emptyOut, expectExactCounts, foreignSeats, problemsOf, startWorker, stopAll, until, whileResting } from "./crew.js";
 import { Keeper } from "./workers/keeper.mjs";
 import { Control, CUSTOM, DROP, Mailbox, newControl, newMailbox, Random, READY } from "./workers/shared.mjs";
 
@@ -111,6 +111,7 @@ describe("random terminate()", () => {
       await whileResting(control, 1, () => {
         mine.checkAll(heap);
         expect(problemsOf(heap)).toBe("");
+        expectExactCounts(heap);
       });
       if (batch % AMNESTY_EVERY === 0) await amnesty(heap, control, mine, mailbox);
       expect(control.failure()).toBe("");
@@ -156,6 +157,7 @@ async function amnesty(
       }
       const report = heap.verify();
       expect(report.problems.join("\n")).toBe("");
+      expectExactCounts(heap);
       if (round === 2) expect(report.liveObjects).toBe(0);
     });
   }

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type EpochId, SlabHeap } from "temporal-slab";
 import { expect, test } from "vitest";
 import { testSeed } from "../model/seed.js";
-import { emptyOut, foreignSeats, problemsOf, startWorker, stopAll, until } from "./crew.js";
+import { emptyOut, expectExactCounts, foreignSeats, problemsOf, startWorker, stopAll, until } from "./crew.js";
 import { Control, CUSTOM, newControl, Random, READY } from "./workers/shared.mjs";
 
 const KIB = 1024;
@@ -62,6 +62,7 @@ test(`${(2 * WORKERS * ALLOCS_PER_WORKER) / 1e6} million operations`, { timeout:
   expect(foreignSeats(heap)).toEqual([]);
   heap.poll();
   expect(problemsOf(heap)).toBe("");
+  expectExactCounts(heap);
   const counters = heap.counters();
   const received = control.get(CUSTOM + 10) + control.get(CUSTOM + 11);
   console.log(

@@ -59,22 +59,30 @@ export const C_ORPHANED_LIVE = 132;
 export const C_LOCAL_FREES = 136;
 
 /**
- * An epoch shard opens with facts about one era, the newest of the ring slot for which this thread has any:
- *   shard + 0  era the facts are about, 0 while they are being reset
+ * An epoch shard opens with facts about one era each, the newest of the ring slot that this thread has any about:
+ *   shard + 0  era of which it gave slabs back, 0 while the facts are being reset
  *   shard + 1  slabs of that era given back, runs counted by their length
  *   shard + 4  cell: bytes of those slabs released to the kernel
+ *   shard + 8  era it closed or discarded, 0 while the facts are being written
+ *   shard + 9  committed slabs before and after; then, two words each: Unix ms, RSS before and after
  */
 export const EF_ERA = 0;
 export const EF_RECYCLED = 1;
 export const EF_MADVISE_BYTES = 4;
-export const EPOCH_HEADER_WORDS = 8;
+export const EF_CLOSE_ERA = 8;
+export const EF_COMMITTED_BEFORE = 9;
+export const EF_COMMITTED_AFTER = 10;
+export const EF_CLOSE_MS = 11;
+export const EF_RSS_BEFORE = 13;
+export const EF_RSS_AFTER = 15;
+export const EPOCH_HEADER_WORDS = 20;
 
 // Cells of an epoch shard, counted from its start (the facts included).
-export const E_CLOSE_CALLS = 8;
-export const E_CLOSE_SCANNED = 12;
-export const E_CLOSE_RECYCLED = 16;
-export const E_CLOSE_NS = 20;
-export const E_DISCARDED = 24;
+export const E_CLOSE_CALLS = 20;
+export const E_CLOSE_SCANNED = 24;
+export const E_CLOSE_RECYCLED = 28;
+export const E_CLOSE_NS = 32;
+export const E_DISCARDED = 36;
 
 // Cells of a seat shard.
 export const S_FREE_NULL = 0;
@@ -105,6 +113,10 @@ function field<const Name extends string>(
 ): CounterField<Name> {
   return { cell, name, unit, help };
 }
+
+/** Allocations of a slab between two that leave the fast path: a power of two; minus one, the mask the fast path tests. */
+export const SAMPLE_INTERVAL = 1024;
+export const SAMPLE_MASK = 1023;
 
 /** Per seat and size class; the class after the last one stands for large objects (runs of slabs). */
 export const CLASS_FIELDS = [

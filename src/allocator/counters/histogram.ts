@@ -10,8 +10,8 @@
  */
 import type { Layout } from "../memory/layout.js";
 import { seatAt } from "../memory/layout.js";
-import { CELL_WORDS, H_BUCKETS, HISTOGRAM_BUCKETS, HISTOGRAM_WORDS } from "./fields.js";
-import { count, countLarge, readCounter } from "./record.js";
+import { CELL_WORDS, H_BUCKETS, HISTOGRAM_BUCKETS, HISTOGRAM_FIELDS, HISTOGRAM_WORDS } from "./fields.js";
+import { count, countLarge, finishCarry, readCounter } from "./record.js";
 
 const SUB_BUCKETS = 4;
 
@@ -61,23 +61,21 @@ export interface HistogramSum {
   sumNs: number;
   cpuCount: number;
   cpuSumNs: number;
-  readonly buckets: number[];
+  /** Durations per bucket; empty as long as there are none. */
+  buckets: Float64Array;
 }
 
+const NO_BUCKETS = new Float64Array(0);
+
 export function emptyHistogram(): HistogramSum {
-  return {
-    count: 0,
-    sumNs: 0,
-    cpuCount: 0,
-    cpuSumNs: 0,
-    buckets: new Array<number>(HISTOGRAM_BUCKETS).fill(0),
-  };
+  return { count: 0, sumNs: 0, cpuCount: 0, cpuSumNs: 0, buckets: NO_BUCKETS };
 }
 
 /** Adds one seat's histogram to `sum`. From any thread; one load where the seat has no sample. */
 export function addHistogram(m: Int32Array, histogram: number, sum: HistogramSum): void {
   const samples = readCounter(m, histogram);
   if (samples === 0) return;
+  if (sum.buckets.length === 0) sum.buckets = new Float64Array(HISTOGRAM_BUCKETS);
   sum.sumNs += readCounter(m, histogram + CELL_WORDS);
   sum.cpuCount += readCounter(m, histogram + 2 * CELL_WORDS);
   sum.cpuSumNs += readCounter(m, histogram + 3 * CELL_WORDS);
@@ -86,5 +84,14 @@ export function addHistogram(m: Int32Array, histogram: number, sum: HistogramSum
     const n = readCounter(m, histogram + H_BUCKETS + bucket * CELL_WORDS);
     sum.buckets[bucket] = (sum.buckets[bucket] as number) + n;
     sum.count += n;
+  }
+}
+
+/** Completes carries a former holder of the seat died in; one look per histogram that was never used. */
+export function finishHistograms(m: Int32Array, layout: Layout, seat: number): void {
+  for (let which = 0; which < HISTOGRAM_FIELDS.length; which++) {
+    const histogram = histogramAt(layout, seat, which);
+    if (m[histogram] === 0 && m[histogram + 1] === 0) continue;
+    for (let cell = 0; cell < HISTOGRAM_WORDS; cell += CELL_WORDS) finishCarry(m, histogram + cell);
   }
 }

@@ -39,6 +39,13 @@ export function carry(m: Int32Array, cell: number, lo: number): void {
   storeSeq(m, cell + 2, high);
 }
 
+/** Completes a carry whose writer died in it: until then a reader has to guess. For whoever holds the cell's seat. */
+export function finishCarry(m: Int32Array, cell: number): void {
+  if (m[cell + 1] !== m[cell + 2] && (m[cell] as number) >>> 0 < 0x80000000) {
+    storeSeq(m, cell + 2, m[cell + 1] as number);
+  }
+}
+
 /**
  * Reads a cell from any thread without a lock; exact up to 2^53. A writer that died between the stores of
  * a wrap leaves the halves unequal for good, so after a few tries the lower half-pair decides.

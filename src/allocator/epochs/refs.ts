@@ -15,6 +15,7 @@ import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { seatAt } from "../memory/layout.js";
 import { MAX_ERA, REC_BASE, REFS_BASE, RETAINS_BASE, SEAT_DEPTH, SEAT_SREF } from "../memory/offsets.js";
+import { memberLevels } from "../words/epoch-table.js";
 import {
   bumpEntries,
   compareEraTag,
@@ -112,11 +113,14 @@ export function retain(a: Attachment, ring: number): number {
   return changeRetains(a, ring, 1);
 }
 
-/** Drops an explicit reference, at least to 0; closes the era if it wanted that and this was the last reference. */
-export function release(a: Attachment, ring: number): number {
+/**
+ * Drops an explicit reference, at least to 0; closes the era if it wanted that and this was the last reference, and
+ * then calls `closed`.
+ */
+export function release(a: Attachment, ring: number, closed: (era: number) => void): number {
   const left = changeRetains(a, ring, -1);
   const era = recEra(loadSeq(a.m, REC_BASE + ring));
-  if (left === 0) tryAutoClose(a, ring, era);
+  if (left === 0 && tryAutoClose(a, ring, era)) closed(era);
   return left;
 }
 
@@ -149,19 +153,4 @@ function interruptExit(a: Attachment, ring: number, era: number): void {
     }
     if (casSeq(m, REFS_BASE + ring, refs, packRefs(era, bumpEntries(entries), refs & REFS_AUTO))) return;
   }
-}
-
-/** Domain levels plus retains of (ring, era). Relaxed: members may come and go while it adds up. */
-export function refcount(m: Int32Array, layout: Attachment["layout"], ring: number, era: number): number {
-  return retainsCount(loadSeq(m, RETAINS_BASE + ring), era) + memberLevels(m, layout, ring, era);
-}
-
-function memberLevels(m: Int32Array, layout: Attachment["layout"], ring: number, era: number): number {
-  let levels = 0;
-  for (let seat = 1; seat <= layout.maxWorkers; seat++) {
-    const base = seatAt(layout, seat);
-    if (loadSeq(m, base + SEAT_SREF + ring) === era)
-      levels += Math.max(1, loadSeq(m, base + SEAT_DEPTH + ring));
-  }
-  return levels;
 }

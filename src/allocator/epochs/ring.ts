@@ -9,16 +9,11 @@
 import { S_ADVANCES } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { EpochClosedError } from "../errors.js";
-import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
+import { addSeq, casSeq, loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { recordAt } from "../memory/layout.js";
 import {
   DOOMS,
-  EP_OPEN_ERA,
-  EP_OPEN_MS_HI,
-  EP_OPEN_MS_LO,
-  EPOCH_BASE,
-  EPOCH_WORDS,
   ERA,
   FIRST_ERA,
   MAX_ERA,
@@ -32,6 +27,7 @@ import {
   SLAB_ERA,
   SLAB_TAG,
 } from "../memory/offsets.js";
+import { recordOpening } from "../words/epoch-table.js";
 import {
   compareEraTag,
   EPOCH_ACTIVE,
@@ -45,8 +41,6 @@ import {
   ringOf,
 } from "../words/epoch-word.js";
 import { TAG_FREE, TAG_TAIL, tagRing, tagState } from "../words/slab-tag.js";
-
-const TWO_32 = 4294967296;
 
 /** Writes the ring of a fresh heap: era 16 is open in slot 0, the other slots hold eras that never were. */
 export function initRing(m: Int32Array): void {
@@ -93,23 +87,6 @@ function renewTags(m: Int32Array, ring: number, era: number): void {
   if (compareEraTag(refs, era) < 0) casSeq(m, REFS_BASE + ring, refs, packRefs(era, 0, 0));
   const retains = loadSeq(m, RETAINS_BASE + ring);
   if (compareEraTag(retains, era) < 0) casSeq(m, RETAINS_BASE + ring, retains, packRetains(era, 0));
-}
-
-function recordOpening(m: Int32Array, era: number): void {
-  const base = EPOCH_BASE + ringOf(era) * EPOCH_WORDS;
-  const now = Date.now();
-  storeSeq(m, base + EP_OPEN_ERA, 0);
-  m[base + EP_OPEN_MS_LO] = now | 0;
-  m[base + EP_OPEN_MS_HI] = Math.floor(now / TWO_32);
-  storeSeq(m, base + EP_OPEN_ERA, era);
-}
-
-/** Unix milliseconds at which (ring, era) opened; 0 when unknown. */
-export function openedAt(m: Int32Array, era: number): number {
-  const base = EPOCH_BASE + ringOf(era) * EPOCH_WORDS;
-  if (loadSeq(m, base + EP_OPEN_ERA) !== era) return 0;
-  const ms = (loadSeq(m, base + EP_OPEN_MS_HI) >>> 0) * TWO_32 + (loadSeq(m, base + EP_OPEN_MS_LO) >>> 0);
-  return loadSeq(m, base + EP_OPEN_ERA) === era ? ms : 0;
 }
 
 /** Opens the next era. The caller syncs. */
@@ -223,15 +200,4 @@ function doomSlabs(
   }
   addSeq(m, DOOMS, 1);
   return doomed;
-}
-
-/**
- * Was this slab's era discarded, as seen by a thread that does not own it? Plain reads: they only decide
- * whether a handle is stale already, and a racing discard may go either way.
- */
-export function isEraDiscarded(m: Int32Array, record: number): boolean {
-  const era = m[record + SLAB_ERA] as number;
-  const rec = m[REC_BASE + ringOf(era)] as number;
-  if (recEra(rec) === era) return recState(rec) === EPOCH_DISCARD;
-  return m[record + SLAB_DOOM] === era;
 }

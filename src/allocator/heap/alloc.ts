@@ -6,7 +6,6 @@
  */
 import {
   BIN_CURRENT,
-  C_ALLOCS,
   C_CLOSED,
   C_COLLECTED,
   C_CONTENDED,
@@ -21,6 +20,7 @@ import {
   S_PRESSURE,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { foldCounts } from "../counters/slab-counts.js";
 import { InvalidTypeError, InvalidValueError } from "../errors.js";
 import { addSeq, loadSeq } from "../memory/atomics.js";
 import {
@@ -42,7 +42,7 @@ import {
   SEAT_COUNTERS,
   SEAT_EPOCH,
   SEAT_ERA,
-  SLAB_LIVE,
+  SLAB_ALLOCS,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
@@ -62,6 +62,8 @@ const NONE = 3;
 
 /** How often an alloc without an explicit epoch follows the ring before it gives up: each retry means a new era. */
 const MAX_ERA_CHASES = 64;
+/** A slab's counts are folded every 2^30 allocations at the latest. */
+const FOLD_MASK = 0x3fffffff;
 /** Ask the other threads for their empty slabs at most this often. */
 const PRESSURE_INTERVAL_MS = 5;
 
@@ -117,9 +119,14 @@ export function failClosed(a: Attachment, bytes: number): void {
 
 function fail(a: Attachment, bin: number, why: 1 | 2): number {
   a.lastFailure = why;
-  count(a.m, bin + C_SLOW, 1);
+  countSlow(a, bin);
   count(a.m, bin + (why === FAILURE_OUT_OF_MEMORY ? C_OOM : C_CLOSED), 1);
   return 0;
+}
+
+function countSlow(a: Attachment, bin: number): void {
+  a.slowHits = (a.slowHits + 1) | 0;
+  count(a.m, bin + C_SLOW, 1);
 }
 
 /** Slot word index, or minus CLOSED or NONE. */
@@ -144,7 +151,7 @@ function allocSmall(a: Attachment, bin: number, era: number): number {
     if (found === NONE) found = searchHarder(a, bin, era, 0);
     if (found !== FOUND) return -found;
   }
-  count(m, bin + C_SLOW, 1);
+  countSlow(a, bin);
   return takeSlot(a, bin, m[bin + BIN_CURRENT] as number);
 }
 
@@ -179,10 +186,13 @@ function takeListed(a: Attachment, bin: number): boolean {
 
 function takeSlot(a: Attachment, bin: number, record: number): number {
   const { m } = a;
+  const allocs = ((m[record + SLAB_ALLOCS] as number) + 1) | 0;
+  // Before the slot becomes ALLOC: see counters/slab-counts.ts.
+  m[record + SLAB_ALLOCS] = allocs;
   const slotWord = popSlot(a, record);
   m[slotWord] = (m[slotWord] as number) + SLOT_ALLOC;
-  m[record + SLAB_LIVE] = (m[record + SLAB_LIVE] as number) + 1;
-  count(m, bin + C_ALLOCS, 1);
+  // What is not folded must stay below 2^32.
+  if ((allocs & FOLD_MASK) === 0) foldCounts(m, a.seatBase, record, bin);
   return slotWord;
 }
 
@@ -198,7 +208,7 @@ function allocRun(a: Attachment, bin: number, bytes: number, era: number): numbe
     head = a.foundRun;
   }
   if (head === RUN_CLOSED) return -CLOSED;
-  count(a.m, bin + C_SLOW, 1);
+  countSlow(a, bin);
   return firstSlot(a, recordAt(head));
 }
 

@@ -4,6 +4,7 @@ import { DomainOrderError, EpochClosedError } from "../errors.js";
 import { SEAT_ERA } from "../memory/offsets.js";
 import type { CloseReport, EpochRef, Handle } from "../types.js";
 import { failClosed } from "./alloc.js";
+import { finishAutoClose } from "./close.js";
 
 /** What a domain needs of its heap; the heap hands it in, so that this file does not import it. */
 export interface DomainHeap {
@@ -82,7 +83,7 @@ export class EpochDomain implements Disposable {
     }
     domains.pop();
     this.levels--;
-    exitEra(this.heap._a, this.epoch.era);
+    if (exitEra(this.heap._a, this.epoch.era)) finishAutoClose(this.heap._a, this.epoch.era);
   }
 
   /** Allocates in this domain's epoch: NULL_HANDLE once that epoch is closing. */

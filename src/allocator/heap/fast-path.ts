@@ -11,21 +11,23 @@
  *
  * Shape rules that keep it fast (each measured; `npm run bench` shows what breaking one costs):
  *   - one Int32Array for all metadata: a second array costs a nanosecond per pair
- *   - slow paths out of line, called as `+slow()`: a tagged return value would box the handle
+ *   - slow paths out of line; they return a slot's index, an int, and the handle is made here: a handle that comes
+ *     back from a call has been through the JS heap
  *   - PHASE is compared with the value this seat last honoured, on alloc and on free; nothing else is polled
  *   - plain accesses only: every word written here is written by this thread alone
+ *   - one count per operation, in the slab (counters/slab-counts.ts says why that is enough), and in this order:
+ *     alloc counts before the slot becomes ALLOC, free after it became FREE
+ *   - every 1024th allocation of a slab leaves the fast path: sampling costs nothing but that
  *   - offsets as literals with their name behind them: V8 stops inlining at 460 bytecodes per function and 920
  *     per caller, and a captured constant costs twice the bytecodes of a literal. A test compares each literal
  *     with the constant it names.
  */
-import { carry } from "../counters/record.js";
 import type { Attachment } from "../memory/attachment.js";
 import { SEAT_EPOCH, SEAT_PHASE } from "../memory/offsets.js";
 import { noteRoom } from "../slabs/slab.js";
 import type { EpochId, Handle } from "../types.js";
-import { packHandle } from "../words/handle.js";
-import { allocSlow } from "./alloc.js";
 import { freeNamed, freeOffsetSlow, freeSlow, objectOffset } from "./free.js";
+import { allocMaybeTimed } from "./sampling.js";
 
 /** The two allocating and the two freeing operations, with the constants in fields. */
 export class FastHeap {
@@ -80,19 +82,23 @@ export class FastHeap {
       (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||
       (epoch !== undefined && epoch !== m[this._phase + (SEAT_EPOCH - SEAT_PHASE)])
     ) {
-      return +this.allocOut(size, epoch) as Handle;
+      const at = allocMaybeTimed(this._a, size, epoch);
+      if (at === 0) return 0 as Handle;
+      return (at - this._slots - ((m[at] as number) + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
     }
     const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
     const record = m[bin /* BIN_CURRENT */] as number;
     const slot = m[record + 17 /* SLAB_HEAD */] as number;
-    if (slot === 0) return +this.allocOut(size, epoch) as Handle;
+    const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
+    if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) {
+      const at = allocMaybeTimed(this._a, size, epoch);
+      if (at === 0) return 0 as Handle;
+      return (at - this._slots - ((m[at] as number) + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
+    }
     const word = m[slot] as number;
+    m[record + 16 /* SLAB_ALLOCS */] = allocs;
     m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = word + 1;
-    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
-    const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-    if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
-    else carry(m, bin + 4 /* C_ALLOCS */, 0);
     return (slot - this._slots - (word + 1 + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
   }
 
@@ -119,7 +125,7 @@ export class FastHeap {
     m[at] = word + 3;
     m[at + this._links] = head;
     m[record + 17 /* SLAB_HEAD */] = at;
-    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
+    m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
@@ -131,28 +137,27 @@ export class FastHeap {
   allocOffset(size: number): number {
     const m = this._m;
     if (
-      m[64 /* PHASE */] !== m[this._phase] ||
-      (size | 0) !== size ||
-      (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */
+      m[64 /* PHASE */] === m[this._phase] &&
+      (size | 0) === size &&
+      (size - 1) >>> 0 < 32768 /* FAST_SIZE_LIMIT */
     ) {
-      return this.allocOffsetOut(size);
+      const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+      const record = m[bin /* BIN_CURRENT */] as number;
+      const slot = m[record + 17 /* SLAB_HEAD */] as number;
+      const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
+      if (slot !== 0 && (allocs & 1023) /* SAMPLE_MASK */ !== 0) {
+        m[record + 16 /* SLAB_ALLOCS */] = allocs;
+        m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
+        m[slot] = (m[slot] as number) + 1;
+        const index = slot - this._slots;
+        return (
+          this._payload +
+          (((index >> this._slotsShift) << this._slabShift) >>> 0) +
+          Math.imul(index & this._positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
+        );
+      }
     }
-    const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
-    const record = m[bin /* BIN_CURRENT */] as number;
-    const slot = m[record + 17 /* SLAB_HEAD */] as number;
-    if (slot === 0) return this.allocOffsetOut(size);
-    m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
-    m[slot] = (m[slot] as number) + 1;
-    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
-    const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-    if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
-    else carry(m, bin + 4 /* C_ALLOCS */, 0);
-    const index = slot - this._slots;
-    return (
-      this._payload +
-      (((index >> this._slotsShift) << this._slabShift) >>> 0) +
-      Math.imul(index & this._positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
-    );
+    return allocOffsetSlow(this._a, size);
   }
 
   /**
@@ -185,30 +190,14 @@ export class FastHeap {
     m[slot] = word + 3;
     m[slot + this._links] = head;
     m[record + 17 /* SLAB_HEAD */] = slot;
-    m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
+    m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
-
-  /** @internal */
-  allocOut(size: number, epoch: EpochId | undefined): Handle {
-    return allocHandleSlow(this._a, size, epoch);
-  }
-
-  /** @internal */
-  allocOffsetOut(size: number): number {
-    return allocOffsetSlow(this._a, size);
-  }
-}
-
-function allocHandleSlow(a: Attachment, size: number, epoch: EpochId | undefined): Handle {
-  const slotWord = allocSlow(a, size, epoch);
-  if (slotWord === 0) return 0 as Handle;
-  return packHandle(slotWord - a.layout.slotBase, a.m[slotWord] as number, a.handleBias);
 }
 
 function allocOffsetSlow(a: Attachment, size: number): number {
-  const slotWord = allocSlow(a, size, undefined);
+  const slotWord = allocMaybeTimed(a, size, undefined);
   return slotWord === 0 ? 0 : objectOffset(a, slotWord);
 }
 
@@ -247,19 +236,23 @@ export function specialise(a: Attachment): FastOperations {
         (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||
         (epoch !== undefined && epoch !== m[epochWord])
       ) {
-        return +allocHandleSlow(a, size, epoch) as Handle;
+        const at = allocMaybeTimed(a, size, epoch);
+        if (at === 0) return 0 as Handle;
+        return (at - slots - ((m[at] as number) + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
       }
       const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
       const record = m[bin /* BIN_CURRENT */] as number;
       const slot = m[record + 17 /* SLAB_HEAD */] as number;
-      if (slot === 0) return +allocHandleSlow(a, size, epoch) as Handle;
+      const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
+      if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) {
+        const at = allocMaybeTimed(a, size, epoch);
+        if (at === 0) return 0 as Handle;
+        return (at - slots - ((m[at] as number) + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
+      }
       const word = m[slot] as number;
+      m[record + 16 /* SLAB_ALLOCS */] = allocs;
       m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = word + 1;
-      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
-      const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-      if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
-      else carry(m, bin + 4 /* C_ALLOCS */, 0);
       return (slot - slots - (word + 1 + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
     },
 
@@ -282,7 +275,7 @@ export function specialise(a: Attachment): FastOperations {
       m[at] = word + 3;
       m[at + links] = head;
       m[record + 17 /* SLAB_HEAD */] = at;
-      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
+      m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
       if (head === 0) noteRoom(a, record);
       return true;
     },
@@ -290,28 +283,27 @@ export function specialise(a: Attachment): FastOperations {
     allocOffset(size: number): number {
       const m = words;
       if (
-        m[64 /* PHASE */] !== m[phase] ||
-        (size | 0) !== size ||
-        (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */
+        m[64 /* PHASE */] === m[phase] &&
+        (size | 0) === size &&
+        (size - 1) >>> 0 < 32768 /* FAST_SIZE_LIMIT */
       ) {
-        return +allocOffsetSlow(a, size);
+        const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+        const record = m[bin /* BIN_CURRENT */] as number;
+        const slot = m[record + 17 /* SLAB_HEAD */] as number;
+        const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
+        if (slot !== 0 && (allocs & 1023) /* SAMPLE_MASK */ !== 0) {
+          m[record + 16 /* SLAB_ALLOCS */] = allocs;
+          m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
+          m[slot] = (m[slot] as number) + 1;
+          const index = slot - slots;
+          return (
+            payload +
+            (((index >> slotsShift) << slabShift) >>> 0) +
+            Math.imul(index & positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
+          );
+        }
       }
-      const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
-      const record = m[bin /* BIN_CURRENT */] as number;
-      const slot = m[record + 17 /* SLAB_HEAD */] as number;
-      if (slot === 0) return +allocOffsetSlow(a, size);
-      m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
-      m[slot] = (m[slot] as number) + 1;
-      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) + 1;
-      const allocs = ((m[bin + 4 /* C_ALLOCS */] as number) + 1) | 0;
-      if (allocs !== 0) m[bin + 4 /* C_ALLOCS */] = allocs;
-      else carry(m, bin + 4 /* C_ALLOCS */, 0);
-      const index = slot - slots;
-      return (
-        payload +
-        (((index >> slotsShift) << slabShift) >>> 0) +
-        Math.imul(index & positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
-      );
+      return +allocOffsetSlow(a, size);
     },
 
     freeOffset(offset: number): boolean {
@@ -339,7 +331,7 @@ export function specialise(a: Attachment): FastOperations {
       m[slot] = word + 3;
       m[slot + links] = head;
       m[record + 17 /* SLAB_HEAD */] = slot;
-      m[record + 16 /* SLAB_LIVE */] = (m[record + 16 /* SLAB_LIVE */] as number) - 1;
+      m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
       if (head === 0) noteRoom(a, record);
       return true;
     },

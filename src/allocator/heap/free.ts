@@ -1,17 +1,18 @@
 /** Freeing off the fast path, and finding the object a handle or an offset names. */
 import { S_FREE_NULL, S_FREE_STALE } from "../counters/fields.js";
 import { count } from "../counters/record.js";
-import { isEraDiscarded } from "../epochs/ring.js";
 import { InvalidTypeError, StaleHandleError } from "../errors.js";
 import type { Attachment } from "../memory/attachment.js";
 import { recordAt } from "../memory/layout.js";
 import { CLASS_SIZE_BASE, SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { poll } from "../seats/sync.js";
-import { freeOwnSlow, freeRemote } from "../slabs/remote-free.js";
+import { freeOwnSlow } from "../slabs/remote-free.js";
+import { isEraDiscarded } from "../words/epoch-table.js";
 import { handleSlot, NEGATIVE_UNIT, packHandle } from "../words/handle.js";
 import { isHeldBy, TAG_FREE, TAG_LARGE, TAG_TAIL, tagClass, tagState } from "../words/slab-tag.js";
 import { SLOT_ALLOC, slotState } from "../words/slot-word.js";
+import { freeRemoteMaybeTimed } from "./sampling.js";
 
 /** Frees whatever `handle` names; false when it names nothing. Throws only on a non-number. */
 export function freeSlow(a: Attachment, handle: unknown): boolean {
@@ -45,7 +46,7 @@ export function freeNamed(a: Attachment, slotWord: number, word: number): boolea
     freeOwnSlow(a, record, slotWord, word);
     return true;
   }
-  return freeRemote(a, slab, slotWord, word);
+  return freeRemoteMaybeTimed(a, slab, slotWord, word);
 }
 
 /** Frees the object that starts at `offset`; false for anything else, a pointer into its middle included. */

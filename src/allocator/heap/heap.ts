@@ -43,7 +43,7 @@ import { recEra } from "../words/epoch-word.js";
 import { writeLabel } from "../words/label.js";
 import { checkEpoch } from "./alloc.js";
 import { checkHeapRef, checkInteger, checkLength, REF_KIND } from "./check.js";
-import { closeEpoch, discardBefore, discardEpoch, epochRef } from "./close.js";
+import { closeEpoch, discardBefore, discardEpoch, epochRef, finishAutoClose } from "./close.js";
 import { EpochDomain } from "./domain.js";
 import { FastHeap } from "./fast-path.js";
 import { confirmLive, liveSlot, liveSlotOrThrow, objectOffset, objectSize, slabOfSlot } from "./free.js";
@@ -300,7 +300,7 @@ export class SlabHeap extends FastHeap implements Disposable {
 
   /** Drops a reference made by {@link retainEpoch}; the count stops at 0. Returns the refcount. */
   releaseEpoch(id: EpochId): number {
-    const left = release(this._a, checkEpoch(id));
+    const left = release(this._a, checkEpoch(id), (era) => finishAutoClose(this._a, era));
     poll(this._a);
     return left;
   }

@@ -4,6 +4,8 @@ import {
   C_ALLOCS,
   C_CACHE_MISS,
   C_CLOSED,
+  C_DISCARDED,
+  C_LOCAL_FREES,
   C_NEW_SLAB,
   C_OOM,
   C_RECYCLED,
@@ -16,8 +18,7 @@ import {
   S_FREE_STALE,
 } from "../counters/fields.js";
 import { readCounter } from "../counters/record.js";
-import { refcount } from "../epochs/refs.js";
-import { openedAt } from "../epochs/ring.js";
+import { readSlabCounts, type SlabCounts } from "../counters/slab-counts.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { binAt, recordAt, seatAt } from "../memory/layout.js";
@@ -28,10 +29,10 @@ import {
   SEAT_THREAD,
   SEAT_WORD,
   SLAB_ERA,
-  SLAB_LIVE,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import type { EpochId, EpochInfo, HeapCounters, SeatInfo, SeatState } from "../types.js";
+import { openedAt, refcount } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, EPOCH_DISCARD, recEra, recState } from "../words/epoch-word.js";
 import { readLabel } from "../words/label.js";
 import { SEAT_FREE, seatIncarnation, seatState } from "../words/seat-word.js";
@@ -42,6 +43,7 @@ export function epochInfo(a: Attachment, ring: number): EpochInfo {
   const rec = loadSeq(m, REC_BASE + ring);
   const era = recEra(rec);
   const openSince = openedAt(m, era);
+  const counts: SlabCounts = { occupied: 0, unfoldedAllocs: 0, unfoldedFrees: 0 };
   let liveObjects = 0;
   let slabs = 0;
   let olderLiveObjects = 0;
@@ -52,7 +54,8 @@ export function epochInfo(a: Attachment, ring: number): EpochInfo {
     const state = tagState(tag);
     if (state === TAG_FREE || state === TAG_TAIL || state === TAG_CLAIMED || tagRing(tag) !== ring) continue;
     const slabEra = loadSeq(m, record + SLAB_ERA);
-    const live = Math.max(0, loadSeq(m, record + SLAB_LIVE));
+    readSlabCounts(m, record, counts);
+    const live = counts.occupied;
     if (slabEra === era) {
       slabs++;
       liveObjects += live;
@@ -115,6 +118,8 @@ export function heapCounters(a: Attachment): HeapCounters {
     C_OOM,
     C_CLOSED,
     C_REMOTE_FREES,
+    C_LOCAL_FREES,
+    C_DISCARDED,
   ];
   for (let seat = 1; seat <= layout.maxWorkers; seat++) {
     const base = seatAt(layout, seat);
@@ -129,21 +134,25 @@ export function heapCounters(a: Attachment): HeapCounters {
       epochCloses += readCounter(m, base + layout.seatEpochShards + ring * EPOCH_SHARD_WORDS + E_CLOSE_CALLS);
     }
   }
+  const total = (cell: number): number => totals.get(cell) ?? 0;
+  // The slabs after the counters: see counters/slab-counts.ts.
+  let allocCount = total(C_ALLOCS);
+  let freeCount = total(C_LOCAL_FREES) + total(C_REMOTE_FREES) + total(C_DISCARDED);
+  const counts: SlabCounts = { occupied: 0, unfoldedAllocs: 0, unfoldedFrees: 0 };
   let committedSlabs = 0;
-  let liveObjects = 0;
   for (let slab = 0; slab < layout.slabCount; slab++) {
     const record = recordAt(slab);
     const state = tagState(loadSeq(m, record + SLAB_TAG));
     if (state === TAG_FREE) continue;
     committedSlabs++;
-    if (state !== TAG_TAIL && state !== TAG_CLAIMED)
-      liveObjects += Math.max(0, loadSeq(m, record + SLAB_LIVE));
+    if (state === TAG_TAIL || state === TAG_CLAIMED) continue;
+    readSlabCounts(m, record, counts);
+    allocCount += counts.unfoldedAllocs;
+    freeCount += counts.unfoldedFrees;
   }
-  const total = (cell: number): number => totals.get(cell) ?? 0;
-  const allocCount = total(C_ALLOCS);
   return {
     allocCount,
-    freeCount: Math.max(0, allocCount - liveObjects),
+    freeCount,
     remoteFrees: total(C_REMOTE_FREES),
     slowPathHits: total(C_SLOW),
     newSlabs: total(C_NEW_SLAB),
@@ -157,6 +166,6 @@ export function heapCounters(a: Attachment): HeapCounters {
     committedSlabs,
     // A slab's pages stay resident once used, unless they are released: never-used slabs taken are the high-water mark.
     peakCommittedSlabs: total(C_CACHE_MISS),
-    liveObjects,
+    liveObjects: Math.max(0, allocCount - freeCount),
   };
 }

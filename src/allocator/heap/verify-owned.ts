@@ -1,5 +1,6 @@
 /** The owners' private words against the truth: lists, live counts, bins. */
 import { BIN_CURRENT, BIN_PARTIAL } from "../counters/fields.js";
+import { liveCount } from "../counters/slab-counts.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { isPowerOfTwo } from "../memory/bits.js";
@@ -18,7 +19,6 @@ import {
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
-  SLAB_LIVE,
   SLAB_OBJECT_SIZE,
   SLAB_OWN_NEXT,
   SLAB_OWN_PREV,
@@ -104,10 +104,9 @@ function checkOwnLists(
 function checkOwnedRun(a: Attachment, slab: number, findings: Findings): void {
   const record = recordAt(slab);
   const occupied = isOccupied(a.m[firstSlot(a, record)] as number) ? 1 : 0;
-  if (a.m[record + SLAB_LIVE] !== occupied) {
-    findings.add(
-      `slab ${slab}: live count ${a.m[record + SLAB_LIVE]} of a large run with ${occupied} object`,
-    );
+  const live = liveCount(a.m, record);
+  if (live !== occupied) {
+    findings.add(`slab ${slab}: live count ${live} of a large run with ${occupied} object`);
   }
 }
 
@@ -137,8 +136,9 @@ function checkOwnedSlab(a: Attachment, seat: number, slab: number, tag: number, 
       free++;
     }
   }
-  if (m[record + SLAB_LIVE] !== occupied) {
-    findings.add(`slab ${slab}: live count ${m[record + SLAB_LIVE]}, but ${occupied} slots are occupied`);
+  const live = liveCount(m, record);
+  if (live !== occupied) {
+    findings.add(`slab ${slab}: live count ${live}, but ${occupied} slots are occupied`);
   }
   checkClassWords(a, slab, record, tagClass(tag), findings);
   checkFreeList(a, slab, record, first, total, free, findings);

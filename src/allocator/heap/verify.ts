@@ -4,7 +4,7 @@
  *
  * Equations it asserts (names as in memory/layout.ts):
  *   slot occupied        = ALLOC or REMOTE_FREED
- *   SLAB_LIVE            = number of occupied slots
+ *   live count           = number of occupied slots
  *   free list            = exactly the FREE slots below SLAB_CARVED, each once
  *   seat's own lists     = exactly the slabs tagged with that seat, each once, in the ring slot of its era
  *   FREE slab            = no occupied slot, and a free-map hint

@@ -13,6 +13,19 @@ export const FAILURE_NONE = 0;
 export const FAILURE_OUT_OF_MEMORY = 1;
 export const FAILURE_EPOCH_CLOSED = 2;
 
+/** A thread that measures some of its operations (heap/sampling.ts). Intervals count operations; `Left` those until the next. */
+export interface Sampler {
+  /** In units of SAMPLE_INTERVAL allocations of a slab: that is how often they leave the fast path. */
+  readonly allocTicks: number;
+  allocTicksLeft: number;
+  readonly slowInterval: number;
+  slowLeft: number;
+  readonly remoteFreeInterval: number;
+  remoteFreeLeft: number;
+  /** Processor time of the thread in nanoseconds; below 0 when not wanted or not known. */
+  cpuNs(): number;
+}
+
 export class Attachment {
   readonly buffer: SharedArrayBuffer;
   /** All metadata; never covers payload, and never re-created. */
@@ -51,6 +64,10 @@ export class Attachment {
   detached = false;
   /** Domain levels entered per ring slot on this thread: only the outermost touches shared words. */
   readonly depth: Int32Array = new Int32Array(RING_SIZE);
+  /** Allocations of this thread that left the fast path, for whoever measures one. */
+  slowHits = 0;
+  /** Set while operations are sampled. */
+  sampler: Sampler | undefined = undefined;
   /** Called once when the seat is lost to a reaper. */
   onLost: () => void = () => {};
 

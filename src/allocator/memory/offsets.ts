@@ -7,7 +7,7 @@
  * recomputes each.
  */
 export const MAGIC = 0x424c5354; // "TSLB" in memory order
-export const LAYOUT_VERSION = 1;
+export const LAYOUT_VERSION = 2;
 
 /** Epochs in the ring; eras start here, so that era 16 is epoch 0 and no record ever needs a negative era. */
 export const RING_SIZE = 16;
@@ -67,27 +67,33 @@ export const EPOCH_WORDS = 64;
 export const EP_LABEL_SEQ = 0;
 export const EP_LABEL_A = 16;
 export const EP_LABEL_B = 32;
-/** Label buffer: era it belongs to, byte length, 8 words of text. */
+/** Label buffer: era it belongs to, byte length, 8 words of text, number in the registry. */
 export const LABEL_ERA = 0;
 export const LABEL_LENGTH = 1;
 export const LABEL_TEXT = 2;
+export const LABEL_ID = 10;
 export const LABEL_MAX_BYTES = 31;
 /** Era whose opening time follows (0 while it is being written), Unix milliseconds in two words. */
 export const EP_OPEN_ERA = 1;
 export const EP_OPEN_MS_LO = 2;
 export const EP_OPEN_MS_HI = 3;
-/** Facts of the last close: era, Unix ms (two words), committed slabs before and after. */
-export const EP_CLOSE_ERA = 4;
-export const EP_CLOSE_MS_LO = 5;
-export const EP_CLOSE_MS_HI = 6;
-export const EP_CLOSE_COMMITTED_BEFORE = 7;
-export const EP_CLOSE_COMMITTED_AFTER = 8;
 
 // --- classes ------------------------------------------------------------------------------------------
 export const CLASS_SIZE_BASE = 1328; // EPOCH_BASE + RING_SIZE * EPOCH_WORDS
 export const CLASS_SLOTS_BASE = 1392; // CLASS_SIZE_BASE + MAX_CLASSES + 1
 /** Class field of the tag of a large run. */
 export const LARGE_CLASS = 63; // MAX_CLASSES
+
+/**
+ * Labels ever used, by number, so that a slab can keep the label of an era whose ring slot went on: 0 is "no label",
+ * LABEL_OTHER stands for all that found no place. Entry: 0 = empty, minus the seat = being written, or the length of
+ * the text in bytes; then 8 words of text. Entries are never changed once written.
+ */
+export const LABEL_REGISTRY_BASE = 1472;
+export const LABEL_REGISTRY_WORDS = 16;
+export const MAX_LABELS = 16;
+export const LABEL_NONE = 0;
+export const LABEL_OTHER = 15; // MAX_LABELS - 1
 
 /**
  * Class map: bin offset for (size + 7) >> 3, sizes up to FAST_SIZE_LIMIT. Sizes above the largest class lead to the
@@ -126,8 +132,8 @@ export const SLAB_OBJECT_SIZE = 5;
 export const SLAB_SIZE_SHIFT = 6;
 /** 1 once any thread has used the slab: its pages may be resident. */
 export const SLAB_USED = 7;
-/** Owner: slots not FREE (live objects and uncollected remote frees). */
-export const SLAB_LIVE = 16;
+/** Owner: allocations from this slab; see counters/slab-counts.ts for this and the four counts below. */
+export const SLAB_ALLOCS = 16;
 /** Owner: word index of the first free slot's word, 0 = none. Links are in the link words. */
 export const SLAB_HEAD = 17;
 /** Owner: bin that allocates from this slab; 0 while draining or large. */
@@ -141,6 +147,19 @@ export const SLAB_OWN_PREV = 21;
 export const SLAB_CARVED = 22;
 /** Slots of the slab's class; 0 for the dummy slab and large runs. */
 export const SLAB_SLOTS = 23;
+/** Owner: objects of this slab it freed itself. */
+export const SLAB_FREES = 24;
+/** Owner: what makes ALLOCS - FREES + BALANCE the number of slots that are not FREE. */
+export const SLAB_BALANCE = 25;
+/** Owner: ALLOCS and FREES up to which the class's counters include them. */
+export const SLAB_ALLOCS_FOLDED = 26;
+export const SLAB_FREES_FOLDED = 27;
+/** Owner: 1 while remote frees are taken back, so that whoever adopts a dead owner's slab knows why slots are missing. */
+export const SLAB_COLLECTING = 28;
+/** When the slab's era was opened, in Unix seconds; 0 = unknown. Written while CLAIMED. */
+export const SLAB_OPENED_SEC = 29;
+/** Number of the era's label, noted by the owner when it first finds the era closed. */
+export const SLAB_LABEL = 30;
 
 // --- seats: offsets from the seat's base --------------------------------------------------------------
 export const SEAT_WORD = 0;
@@ -151,6 +170,11 @@ export const SEAT_PHASE = 16;
 /** Owner: ring slot and era this thread allocates in. */
 export const SEAT_EPOCH = 17;
 export const SEAT_ERA = 18;
+/** Holder: note of a count under way, cell 0 = none; see counters/slab-counts.ts. */
+export const SEAT_COMMIT_CELL = 19;
+export const SEAT_COMMIT_TARGET = 20;
+export const SEAT_COMMIT_WORD = 21;
+export const SEAT_COMMIT_VALUE = 22;
 /** Membership: era this seat is inside per ring slot, 0 = none; and nesting depth. Written by the seat or its reaper. */
 export const SEAT_SREF = 32;
 export const SEAT_DEPTH = 48;

@@ -8,6 +8,7 @@
  */
 import { C_ORPHANED_LIVE, S_REAPS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { finishCommit, foldCounts, liveCount } from "../counters/slab-counts.js";
 import { tryAutoClose } from "../epochs/refs.js";
 import { closeEra } from "../epochs/ring.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
@@ -25,7 +26,6 @@ import {
   SEAT_SREF,
   SEAT_THREAD,
   SEAT_WORD,
-  SLAB_LIVE,
   SLAB_RUN,
   SLAB_TAG,
 } from "../memory/offsets.js";
@@ -111,6 +111,9 @@ function takeAndReap(
 
 function orphanSlabs(a: Attachment, seat: number, work: Work): void {
   const { m, layout } = a;
+  const base = seatAt(layout, seat);
+  // First: what it notes may concern a slab that has another holder after this.
+  finishCommit(m, base);
   for (let slab = 0; slab < layout.slabCount; slab++) {
     const record = recordAt(slab);
     const tag = loadSeq(m, record + SLAB_TAG);
@@ -121,14 +124,15 @@ function orphanSlabs(a: Attachment, seat: number, work: Work): void {
       if (casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) setFree(m, layout, slab);
       work.claimsUndone++;
     } else if (state === TAG_OWNED || state === TAG_LARGE) {
-      // The dead thread's own count, exact up to the instruction it died at; its adopter counts afresh.
-      const live = m[record + SLAB_LIVE] as number;
       const large = state === TAG_LARGE;
+      const classIndex = tagClass(tag) === LARGE_CLASS ? layout.classCount : tagClass(tag);
+      // The dead seat's shards have no other writer while it is REAPING.
+      const shard = binAt(layout, seat, classIndex);
+      foldCounts(m, base, record, shard);
+      const live = liveCount(m, record);
       if (casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_ORPHANED, 0))) {
         work.slabsOrphaned++;
-        // The dead seat's shard has no other writer while it is REAPING.
-        const classIndex = tagClass(tag) === LARGE_CLASS ? layout.classCount : tagClass(tag);
-        count(m, binAt(layout, seat, classIndex) + C_ORPHANED_LIVE, Math.max(0, live));
+        count(m, shard + C_ORPHANED_LIVE, Math.max(0, live));
       }
     }
   }

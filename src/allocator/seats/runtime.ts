@@ -5,7 +5,9 @@ interface TimerLike {
 }
 
 interface RuntimeGlobals {
-  process?: { getBuiltinModule?(name: string): unknown };
+  process?: {
+    getBuiltinModule?(name: string): unknown;
+  };
   Deno?: { unrefTimer?(id: number): void };
 }
 

@@ -4,10 +4,13 @@ import {
   C_ORPHANED_LIVE,
   CELL_WORDS,
   CLASS_SHARD_WORDS,
+  EF_MADVISE_BYTES,
   EPOCH_SHARD_WORDS,
   SEAT_SHARD_WORDS,
 } from "../counters/fields.js";
-import { count } from "../counters/record.js";
+import { finishHistograms } from "../counters/histogram.js";
+import { count, finishCarry } from "../counters/record.js";
+import { foldCounts, liveCount } from "../counters/slab-counts.js";
 import { tryAutoClose } from "../epochs/refs.js";
 import { SeatsExhaustedError } from "../errors.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
@@ -26,7 +29,6 @@ import {
   SEAT_THREAD,
   SEAT_WORD,
   SLAB_FAST_OWNER,
-  SLAB_LIVE,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { releaseRun } from "../slabs/large-run.js";
@@ -88,17 +90,17 @@ function settleIn(a: Attachment): void {
     finishCarries(m, a.binBase + c * CLASS_SHARD_WORDS + CELL_WORDS, CLASS_SHARD_WORDS - CELL_WORDS);
   }
   finishCarries(m, a.seatBase + SEAT_COUNTERS, SEAT_SHARD_WORDS);
-  finishCarries(m, a.seatBase + layout.seatEpochShards, RING_SIZE * EPOCH_SHARD_WORDS);
+  for (let ring = 0; ring < RING_SIZE; ring++) {
+    const shard = a.seatBase + layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
+    finishCarries(m, shard + EF_MADVISE_BYTES, EPOCH_SHARD_WORDS - EF_MADVISE_BYTES);
+  }
+  finishHistograms(m, layout, a.seat);
   resetBins(a);
 }
 
 /** Completes carries whose writer died in them (see counters/record.ts): a reader tells them apart for a while only. */
 function finishCarries(m: Int32Array, firstCell: number, words: number): void {
-  for (let cell = firstCell; cell < firstCell + words; cell += CELL_WORDS) {
-    if (m[cell + 1] !== m[cell + 2] && (m[cell] as number) >>> 0 < 0x80000000) {
-      storeSeq(m, cell + 2, m[cell + 1] as number);
-    }
-  }
+  for (let cell = firstCell; cell < firstCell + words; cell += CELL_WORDS) finishCarry(m, cell);
 }
 
 /**
@@ -136,7 +138,7 @@ function giveUp(a: Attachment, record: number): void {
   const tag = m[record + SLAB_TAG] as number;
   // collectSlab gave it back, and it may have a new owner already.
   if (!isHeldBy(tag, a.seat)) return;
-  const live = m[record + SLAB_LIVE] as number;
+  const live = liveCount(m, record);
   const large = tagState(tag) === TAG_LARGE;
   if (live === 0) {
     if (large) releaseRun(a, record);
@@ -148,6 +150,7 @@ function giveUp(a: Attachment, record: number): void {
   m[record + SLAB_FAST_OWNER] = 0;
   removeFromBin(a, record);
   unlinkOwn(a, record, tagRing(tag));
+  foldCounts(m, a.seatBase, record, classShard(a, tag));
   count(m, classShard(a, tag) + C_ORPHANED_LIVE, live);
   casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_ORPHANED, 0));
 }

@@ -7,6 +7,7 @@
  */
 import { C_OVERFLOWED, S_DEEP_SYNCS, S_SYNCS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { liveCount } from "../counters/slab-counts.js";
 import { normalise } from "../epochs/ring.js";
 import { casSeq, loadSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
@@ -24,7 +25,6 @@ import {
   SEAT_OWN,
   SEAT_PHASE,
   SEAT_WORD,
-  SLAB_LIVE,
   SLAB_OWN_NEXT,
   SLAB_TAG,
 } from "../memory/offsets.js";
@@ -125,7 +125,7 @@ export function giveBackEmpty(a: Attachment): void {
   forEachOwn(a, (record) => {
     const tag = m[record + SLAB_TAG] as number;
     if (tagState(tag) === TAG_LARGE) return;
-    if (m[record + SLAB_LIVE] === 0) {
+    if (liveCount(m, record) === 0) {
       count(m, classShard(a, tag) + C_OVERFLOWED, 1);
       recycleSlab(a, record);
     } else {

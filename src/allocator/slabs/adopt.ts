@@ -6,17 +6,28 @@
  * then read slot, so either we see its REMOTE_FREED or it sees us as owner and sets our pending bit. With plain
  * reads both can miss on processors whose CAS does not order later loads.
  */
-import { C_ACQUIRE_FAILS, C_ACQUIRE_TRIES, C_ADOPTED, C_ADOPTED_LIVE } from "../counters/fields.js";
+import {
+  C_ACQUIRE_FAILS,
+  C_ACQUIRE_TRIES,
+  C_ADOPTED,
+  C_ADOPTED_LIVE,
+  C_ALLOCS,
+  C_DISCARDED,
+  C_LOCAL_FREES,
+  C_REMOTE_COLLECTED,
+} from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { commit, liveCount } from "../counters/slab-counts.js";
 import { casSeq, loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import {
   SEAT_ERA,
+  SLAB_BALANCE,
   SLAB_BIN,
   SLAB_CARVED,
+  SLAB_COLLECTING,
   SLAB_ERA,
   SLAB_HEAD,
-  SLAB_LIVE,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import {
@@ -29,9 +40,17 @@ import {
   tagRing,
   tagState,
 } from "../words/slab-tag.js";
-import { nextFree, SLOT_ALLOC, SLOT_FREE, SLOT_REMOTE_FREED, SLOT_STATE_MASK } from "../words/slot-word.js";
-import { drainSlab, newTally } from "./drain.js";
+import {
+  isOccupied,
+  nextFree,
+  SLOT_ALLOC,
+  SLOT_FREE,
+  SLOT_REMOTE_FREED,
+  SLOT_STATE_MASK,
+} from "../words/slot-word.js";
+import { drainSlab, isDiscarded, newTally } from "./drain.js";
 import { releaseRun, setUpRun } from "./large-run.js";
+import { endCollecting } from "./remote-free.js";
 import {
   classShard,
   firstSlot,
@@ -70,28 +89,31 @@ function adoptSlots(a: Attachment, record: number, tag: number): void {
   const { m } = a;
   const ring = tagRing(tag);
   const era = loadSeq(m, record + SLAB_ERA);
-  // Plain words of the former owner are worthless: it may have died between any two of its stores.
-  setUpOwned(a, record, tagClass(tag), false);
-  m[record + SLAB_HEAD] = 0;
-  m[record + SLAB_LIVE] = 0;
-  linkOwn(a, record, ring);
   const first = firstSlot(a, record);
   const total = slotCount(a, tag);
+  countUnfinished(a, record, tag, first, total);
+  // The former owner's other words are worthless: it may have died between any two of its stores.
+  setUpOwned(a, record, tagClass(tag), false);
+  m[record + SLAB_HEAD] = 0;
+  linkOwn(a, record, ring);
   m[record + SLAB_CARVED] = total;
   let live = 0;
+  let collected = 0;
+  m[record + SLAB_COLLECTING] = 1;
   for (let i = total - 1; i >= 0; i--) {
     const slot = first + i;
     let word = loadSeq(m, slot);
     if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) {
       word = nextFree(word);
       m[slot] = word;
+      collected++;
       if (a.layout.zeroOnFree) zeroObject(a, record, slot);
     }
     const state = word & SLOT_STATE_MASK;
     if (state === SLOT_FREE) pushSlot(a, record, slot);
     else if (state === SLOT_ALLOC) live++;
   }
-  m[record + SLAB_LIVE] = live;
+  endCollecting(a, record, tag, collected);
   count(m, classShard(a, tag) + C_ADOPTED_LIVE, live);
   if (isDraining(a, record) || era !== m[a.seatBase + SEAT_ERA]) {
     drainSlab(a, record, newTally());
@@ -101,18 +123,42 @@ function adoptSlots(a: Attachment, record: number, tag: number): void {
   if (m[record + SLAB_HEAD] !== 0) listPartial(a, m[record + SLAB_BIN] as number, record);
 }
 
+/**
+ * Counts what the former owner did and died before counting. Its slab never counts fewer objects than slots are
+ * occupied; the excess are frees (an alloc counted before its slot was ALLOC goes for an object that came and went), or
+ * objects of a discarded epoch, or remote frees whose freers have counted them already. Before anything is changed:
+ * should we die in turn, the next adopter finds the same excess or none.
+ */
+function countUnfinished(a: Attachment, record: number, tag: number, first: number, total: number): void {
+  const { m } = a;
+  let occupied = 0;
+  for (let slot = first; slot < first + total; slot++) if (isOccupied(m[slot] as number)) occupied++;
+  const excess = liveCount(m, record) - occupied;
+  if (excess === 0) return;
+  let cell = C_LOCAL_FREES;
+  if (excess < 0)
+    cell = C_ALLOCS; // no order of our stores leads here; damaged words are put right all the same
+  else if (m[record + SLAB_COLLECTING] === 1) cell = C_REMOTE_COLLECTED;
+  else if (isDiscarded(a, record)) cell = C_DISCARDED;
+  const balance = (m[record + SLAB_BALANCE] as number) - excess;
+  commit(m, a.seatBase, classShard(a, tag) + cell, Math.abs(excess), record + SLAB_BALANCE, balance);
+}
+
 function adoptRun(a: Attachment, record: number, tag: number): void {
   const { m } = a;
-  setUpRun(a, record, tagRing(tag));
   const slot = firstSlot(a, record);
+  countUnfinished(a, record, tag, slot, 1);
+  setUpRun(a, record, tagRing(tag));
   const word = loadSeq(m, slot);
-  if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) m[slot] = nextFree(word);
+  if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) {
+    m[record + SLAB_COLLECTING] = 1;
+    m[slot] = nextFree(word);
+    endCollecting(a, record, tag, 1);
+  }
   if ((word & SLOT_STATE_MASK) !== SLOT_ALLOC) {
-    m[record + SLAB_LIVE] = 0;
     releaseRun(a, record);
     return;
   }
-  m[record + SLAB_LIVE] = 1;
   count(m, classShard(a, tag) + C_ADOPTED_LIVE, 1);
   if (isDraining(a, record)) drainSlab(a, record, newTally());
 }

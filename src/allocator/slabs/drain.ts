@@ -3,31 +3,42 @@ import {
   C_CLOSE_RECYCLED,
   C_CLOSE_SCANNED,
   C_DISCARDED,
+  C_REMOTE_COLLECTED,
   E_CLOSE_RECYCLED,
   E_CLOSE_SCANNED,
   E_DISCARDED,
-  EPOCH_SHARD_WORDS,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { commit, liveCount } from "../counters/slab-counts.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import {
   MAX_ERA,
   SEAT_OWN,
+  SLAB_BALANCE,
   SLAB_CARVED,
   SLAB_DOOM,
   SLAB_ERA,
   SLAB_FAST_OWNER,
-  SLAB_LIVE,
+  SLAB_LABEL,
   SLAB_OWN_NEXT,
   SLAB_RUN,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
+import { readLabelNumber } from "../words/label.js";
 import { TAG_LARGE, tagState } from "../words/slab-tag.js";
-import { FAST_FREE_MASK, isOccupied, nextFree, SLOT_ALLOC } from "../words/slot-word.js";
+import { FAST_FREE_MASK, isOccupied, nextFree, SLOT_ALLOC, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
-import { classShard, firstSlot, isDraining, recycleSlab, removeFromBin, zeroObject } from "./slab.js";
+import {
+  classShard,
+  epochShard,
+  firstSlot,
+  isDraining,
+  recycleSlab,
+  removeFromBin,
+  zeroObject,
+} from "./slab.js";
 
 /** What turns an ALLOC word into the FREE word of the next generation, before the last one. */
 const FREED = nextFree(SLOT_ALLOC) - SLOT_ALLOC;
@@ -43,11 +54,6 @@ export interface DrainTally {
 
 export function newTally(fromEra = 0, toEra = MAX_ERA): DrainTally {
   return { fromEra, toEra, slabsScanned: 0, slabsRecycled: 0, objectsDiscarded: 0 };
-}
-
-/** Counter shard of a ring slot in this thread's seat. */
-export function epochShard(a: Attachment, ring: number): number {
-  return a.seatBase + a.layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
 }
 
 /**
@@ -84,8 +90,11 @@ export function drainSlab(a: Attachment, record: number, tally: DrainTally): boo
   const { m } = a;
   removeFromBin(a, record);
   m[record + SLAB_FAST_OWNER] = 0;
+  const era = m[record + SLAB_ERA] as number;
+  const label = readLabelNumber(m, ringOf(era), era);
+  if (label >= 0) m[record + SLAB_LABEL] = label;
   if (isDiscarded(a, record)) tally.objectsDiscarded += wipeSlab(a, record);
-  if (m[record + SLAB_LIVE] !== 0) return false;
+  if (liveCount(m, record) !== 0) return false;
   if (tagState(m[record + SLAB_TAG] as number) === TAG_LARGE) releaseRun(a, record);
   else recycleSlab(a, record);
   return true;
@@ -96,7 +105,7 @@ export function drainSlab(a: Attachment, record: number, tally: DrainTally): boo
  * ring slot went on to a newer era, the discard is kept in the slab's doom. Full eras are compared:
  * ring slots repeat.
  */
-function isDiscarded(a: Attachment, record: number): boolean {
+export function isDiscarded(a: Attachment, record: number): boolean {
   const { m } = a;
   const era = m[record + SLAB_ERA] as number;
   const rec = a.rec[ringOf(era)] as number;
@@ -105,7 +114,7 @@ function isDiscarded(a: Attachment, record: number): boolean {
 }
 
 /**
- * Ends every object of an own slab; returns how many there were. The free list is left as it is: the slab is given
+ * Ends every object of an own slab; returns how many were live. The free list is left as it is: the slab is given
  * back next, and whoever takes it starts a new one.
  */
 function wipeSlab(a: Attachment, record: number): number {
@@ -121,10 +130,16 @@ function wipeSlab(a: Attachment, record: number): number {
     }
   }
   const ended = endObjects(m, first, end);
-  m[record + SLAB_LIVE] = 0;
+  const balance = m[record + SLAB_BALANCE] as number;
+  const shard = classShard(a, tag);
   if (ended > 0) {
-    count(m, classShard(a, tag) + C_DISCARDED, ended);
+    commit(m, a.seatBase, shard + C_DISCARDED, ended, record + SLAB_BALANCE, balance - ended);
     count(m, epochShard(a, ringOf(m[record + SLAB_ERA] as number)) + E_DISCARDED, ended);
+  }
+  // The rest had been freed by other threads already.
+  const freed = liveCount(m, record);
+  if (freed > 0) {
+    commit(m, a.seatBase, shard + C_REMOTE_COLLECTED, freed, record + SLAB_BALANCE, balance - ended - freed);
   }
   return ended;
 }
@@ -162,7 +177,7 @@ function endEach(m: Int32Array, first: number, end: number): number {
     const word = m[slot] as number;
     if (!isOccupied(word)) continue;
     m[slot] = nextFree(word);
-    ended++;
+    if ((word & SLOT_STATE_MASK) === SLOT_ALLOC) ended++;
   }
   return ended;
 }

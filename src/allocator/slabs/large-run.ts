@@ -9,15 +9,11 @@
  * and becomes FREE last: nobody ever sees a LARGE head with missing tails, and a tail always has somebody
  * responsible for it.
  */
-import {
-  C_ALLOCS,
-  C_CACHE_MISS,
-  C_CLAIM_RETRIES,
-  C_NEW_SLAB,
-  C_RECYCLED,
-  C_REUSED,
-} from "../counters/fields.js";
+
+import { noteRecycled } from "../counters/epoch-facts.js";
+import { C_CACHE_MISS, C_CLAIM_RETRIES, C_NEW_SLAB, C_RECYCLED, C_REUSED } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { foldCounts, startCounts } from "../counters/slab-counts.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { binAt, recordAt, slabOfRecord } from "../memory/layout.js";
@@ -25,12 +21,12 @@ import {
   COMMITTED,
   LARGE_CLASS,
   REC_BASE,
+  SLAB_ALLOCS,
   SLAB_BIN,
   SLAB_CARVED,
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
-  SLAB_LIVE,
   SLAB_OBJECT_SIZE,
   SLAB_PARTIAL_NEXT,
   SLAB_RUN,
@@ -43,7 +39,16 @@ import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { packTag, packTail, TAG_CLAIMED, TAG_FREE, TAG_LARGE, tagRing } from "../words/slab-tag.js";
 import { SLOT_ALLOC, SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { clearFree, findFreeRun, setFree } from "./free-map.js";
-import { classShard, firstSlot, linkOwn, NOT_LISTED, releasePages, unlinkOwn } from "./slab.js";
+import {
+  classShard,
+  epochShard,
+  firstSlot,
+  linkOwn,
+  NOT_LISTED,
+  noteEra,
+  releasePages,
+  unlinkOwn,
+} from "./slab.js";
 
 export const RUN_NONE = -1;
 export const RUN_CLOSED = -2;
@@ -90,6 +95,8 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
   const slotWord = firstSlot(a, record);
   const word = m[slotWord] as number;
   const retired = (word & SLOT_STATE_MASK) !== SLOT_FREE;
+  startCounts(m, record, shard);
+  noteEra(m, record, era);
   let taken = 1;
   const tail = packTail(head);
   while (!retired && taken < length) {
@@ -111,7 +118,6 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
     return RUN_CLOSED;
   }
   setUpRun(a, record, ring);
-  m[record + SLAB_LIVE] = 1;
   let fresh = 0;
   for (let i = 0; i < length; i++) {
     if (m[recordAt(head + i) + SLAB_USED] === 0) {
@@ -120,8 +126,8 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
     }
   }
   // ALLOC after LARGE: a claim undone by a reaper must not leave an object in a FREE slab.
+  m[record + SLAB_ALLOCS] = (m[record + SLAB_ALLOCS] as number) + 1;
   m[slotWord] = word + SLOT_ALLOC;
-  count(m, shard + C_ALLOCS, 1);
   count(m, shard + C_NEW_SLAB, length);
   count(m, shard + C_CACHE_MISS, fresh);
   count(m, shard + C_REUSED, length - fresh);
@@ -149,23 +155,26 @@ export function releaseRun(a: Attachment, record: number): void {
   const tag = m[record + SLAB_TAG] as number;
   const head = slabOfRecord(record);
   const length = loadSeq(m, record + SLAB_RUN);
+  const era = m[record + SLAB_ERA] as number;
   unlinkOwn(a, record, tagRing(tag));
   if (layout.zeroOnFree) {
     const at = layout.payloadOffset + head * layout.slabSize;
     a.u8.fill(0, at, at + length * layout.slabSize);
   }
-  releasePages(a, tag, head, length);
+  const shard = classShard(a, tag);
+  foldCounts(m, a.seatBase, record, shard);
+  const bytes = releasePages(a, tag, head, length);
   const claimed = packTag(TAG_CLAIMED, a.seat, LARGE_CLASS, tagRing(tag));
   if (!casSeq(m, record + SLAB_TAG, tag, claimed)) {
     loseSeat(a);
     return;
   }
-  const shard = classShard(a, tag);
   freeTails(m, layout, head, length);
   if (casSeq(m, record + SLAB_TAG, claimed, TAG_FREE)) setFree(m, layout, head);
   addSeq(m, COMMITTED, -length);
   a.exhaustedPhase = Number.NaN;
   count(m, shard + C_RECYCLED, length);
+  noteRecycled(m, epochShard(a, tagRing(tag)), era, length, bytes);
 }
 
 /** Frees the tails [head + 1, head + length) that still belong to `head`. */

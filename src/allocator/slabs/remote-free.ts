@@ -13,10 +13,19 @@
  */
 import { C_FREE_RETRIES, C_REMOTE_COLLECTED, C_REMOTE_FREES, S_COLLECTS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { commit, endFreeNote, liveCount, noteFree } from "../counters/slab-counts.js";
 import { casSeq, exchangeSeq, loadSeq, orSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { recordAt, seatAt } from "../memory/layout.js";
-import { SEAT_COUNTERS, SLAB_CARVED, SLAB_HEAD, SLAB_LIVE, SLAB_TAG } from "../memory/offsets.js";
+import {
+  SEAT_COUNTERS,
+  SLAB_BALANCE,
+  SLAB_CARVED,
+  SLAB_COLLECTING,
+  SLAB_FREES,
+  SLAB_HEAD,
+  SLAB_TAG,
+} from "../memory/offsets.js";
 import { isHeld, isHeldBy, TAG_LARGE, tagOwner, tagState } from "../words/slab-tag.js";
 import { nextFree, SLOT_ALLOC, SLOT_FREE, SLOT_REMOTE_FREED, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
@@ -29,8 +38,13 @@ const BOUNDED_WORDS = 64;
 export function freeRemote(a: Attachment, slab: number, slotWord: number, word: number): boolean {
   const { m } = a;
   const record = recordAt(slab);
-  if (!casSeq(m, slotWord, word, word - SLOT_ALLOC + SLOT_REMOTE_FREED)) {
-    count(m, classShard(a, m[record + SLAB_TAG] as number) + C_FREE_RETRIES, 1);
+  // The object keeps the slab in its class: if the free succeeds, this was its class.
+  const shard = classShard(a, m[record + SLAB_TAG] as number);
+  noteFree(m, a.seatBase, shard + C_REMOTE_FREES, slotWord, word);
+  const freed = casSeq(m, slotWord, word, word - SLOT_ALLOC + SLOT_REMOTE_FREED);
+  endFreeNote(m, a.seatBase, shard + C_REMOTE_FREES, freed);
+  if (!freed) {
+    count(m, shard + C_FREE_RETRIES, 1);
     return false;
   }
   const tag = loadSeq(m, record + SLAB_TAG);
@@ -40,7 +54,6 @@ export function freeRemote(a: Attachment, slab: number, slotWord: number, word: 
     // The plain read is not early: it follows the atomic one of the tag.
     if (((m[pending + (slab >> 5)] as number) & bit) === 0) orSeq(m, pending + (slab >> 5), bit);
   }
-  count(m, classShard(a, tag) + C_REMOTE_FREES, 1);
   return true;
 }
 
@@ -87,6 +100,7 @@ export function collectSlab(a: Attachment, record: number): number {
   const end = first + (large ? 1 : (m[record + SLAB_CARVED] as number));
   const wasFull = m[record + SLAB_HEAD] === 0;
   let collected = 0;
+  m[record + SLAB_COLLECTING] = 1;
   for (let slot = first; slot < end; slot++) {
     const seen = m[slot] as number;
     if ((seen & SLOT_STATE_MASK) !== SLOT_REMOTE_FREED) continue;
@@ -100,14 +114,23 @@ export function collectSlab(a: Attachment, record: number): number {
     if (a.layout.zeroOnFree) zeroObject(a, record, slot);
     if ((next & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, slot);
   }
+  endCollecting(a, record, tag, collected);
   count(m, a.seatBase + SEAT_COUNTERS + S_COLLECTS, 1);
   if (collected === 0) return 0;
-  count(m, classShard(a, tag) + C_REMOTE_COLLECTED, collected);
-  m[record + SLAB_LIVE] = (m[record + SLAB_LIVE] as number) - collected;
   if (large) releaseRun(a, record);
-  else if (m[record + SLAB_LIVE] === 0 && isDraining(a, record)) recycleSlab(a, record);
+  else if (liveCount(m, record) === 0 && isDraining(a, record)) recycleSlab(a, record);
   else if (wasFull && m[record + SLAB_HEAD] !== 0) noteRoom(a, record);
   return collected;
+}
+
+/** Counts the remote frees of an own slab that were taken back since SLAB_COLLECTING was set. */
+export function endCollecting(a: Attachment, record: number, tag: number, collected: number): void {
+  const { m } = a;
+  if (collected > 0) {
+    const balance = (m[record + SLAB_BALANCE] as number) - collected;
+    commit(m, a.seatBase, classShard(a, tag) + C_REMOTE_COLLECTED, collected, record + SLAB_BALANCE, balance);
+  }
+  m[record + SLAB_COLLECTING] = 0;
 }
 
 /** Frees an object in one of our own slabs outside the fast path: draining, zeroing, last generation, large. */
@@ -116,7 +139,7 @@ export function freeOwnSlow(a: Attachment, record: number, slotWord: number, wor
   const next = nextFree(word);
   if (tagState(m[record + SLAB_TAG] as number) === TAG_LARGE) {
     m[slotWord] = next;
-    m[record + SLAB_LIVE] = 0;
+    m[record + SLAB_FREES] = (m[record + SLAB_FREES] as number) + 1;
     releaseRun(a, record);
     return;
   }
@@ -124,8 +147,7 @@ export function freeOwnSlow(a: Attachment, record: number, slotWord: number, wor
   m[slotWord] = next;
   const wasFull = m[record + SLAB_HEAD] === 0;
   if ((next & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, slotWord);
-  const live = (m[record + SLAB_LIVE] as number) - 1;
-  m[record + SLAB_LIVE] = live;
-  if (live === 0 && isDraining(a, record)) recycleSlab(a, record);
+  m[record + SLAB_FREES] = (m[record + SLAB_FREES] as number) + 1;
+  if (liveCount(m, record) === 0 && isDraining(a, record)) recycleSlab(a, record);
   else if (wasFull && m[record + SLAB_HEAD] !== 0) noteRoom(a, record);
 }

@@ -5,6 +5,8 @@
  * only the owner writes. The free list of a slab runs through the link words; slots beyond SLAB_CARVED have not
  * been linked yet, so that taking a slab does not cost a pass over all its slots.
  */
+
+import { noteRecycled } from "../counters/epoch-facts.js";
 import {
   BIN_CURRENT,
   BIN_PARTIAL,
@@ -19,9 +21,11 @@ import {
   C_RECYCLED,
   C_REUSED,
   C_TO_PARTIAL,
+  EPOCH_SHARD_WORDS,
   S_REFILLS,
 } from "../counters/fields.js";
 import { count, countLarge } from "../counters/record.js";
+import { foldCounts, startCounts } from "../counters/slab-counts.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { isPowerOfTwo } from "../memory/bits.js";
@@ -31,6 +35,7 @@ import {
   CLASS_SLOTS_BASE,
   COMMITTED,
   DUMMY_SLAB,
+  LABEL_NONE,
   REC_BASE,
   SEAT_COUNTERS,
   SEAT_OWN,
@@ -39,8 +44,9 @@ import {
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
-  SLAB_LIVE,
+  SLAB_LABEL,
   SLAB_OBJECT_SIZE,
+  SLAB_OPENED_SEC,
   SLAB_OWN_NEXT,
   SLAB_OWN_PREV,
   SLAB_PARTIAL_NEXT,
@@ -49,6 +55,7 @@ import {
   SLAB_TAG,
   SLAB_USED,
 } from "../memory/offsets.js";
+import { openedAt } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { packTag, TAG_CLAIMED, TAG_FREE, TAG_OWNED, tagClass, tagRing } from "../words/slab-tag.js";
 import { SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
@@ -76,6 +83,11 @@ export function slotCount(a: Attachment, tag: number): number {
  */
 export function classShard(a: Attachment, tag: number): number {
   return binAt(a.layout, a.seat, Math.min(tagClass(tag), a.layout.classCount));
+}
+
+/** Counter shard of a ring slot in this thread's seat. */
+export function epochShard(a: Attachment, ring: number): number {
+  return a.seatBase + a.layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
 }
 
 /** Links a FREE slot at the head of its slab's list. */
@@ -228,6 +240,12 @@ export function setUpOwned(a: Attachment, record: number, classIndex: number, ac
   m[record + SLAB_FAST_OWNER] = active && !a.layout.zeroOnFree ? a.me : 0;
 }
 
+/** What stays known of a slab's era when its ring slot has gone on. For the claimer, while CLAIMED. */
+export function noteEra(m: Int32Array, record: number, era: number): void {
+  m[record + SLAB_OPENED_SEC] = Math.floor(openedAt(m, era) / 1000);
+  m[record + SLAB_LABEL] = LABEL_NONE;
+}
+
 export const CLAIM_LOST = 0;
 export const CLAIM_WON = 1;
 export const CLAIM_CLOSED = 2;
@@ -254,13 +272,14 @@ export function claimSlab(a: Attachment, slab: number, classIndex: number, era: 
     else setFree(m, layout, slab);
     return CLAIM_CLOSED;
   }
+  startCounts(m, record, bin);
+  noteEra(m, record, era);
   // The words below are the owner's; publishing OWNED before them is harmless, because an adopter rebuilds
   // all of them from the slot words and never reads them.
   if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_OWNED, a.seat, classIndex, ring))) {
     loseSeat(a);
     return CLAIM_CLOSED;
   }
-  m[record + SLAB_LIVE] = 0;
   m[record + SLAB_HEAD] = 0;
   m[record + SLAB_CARVED] = 0;
   setUpOwned(a, record, classIndex, true);
@@ -285,7 +304,10 @@ export function recycleSlab(a: Attachment, record: number): void {
   unlinkOwn(a, record, tagRing(tag));
   m[record + SLAB_FAST_OWNER] = 0;
   const slab = slabOfRecord(record);
-  releasePages(a, tag, slab, 1);
+  const shard = classShard(a, tag);
+  const era = m[record + SLAB_ERA] as number;
+  foldCounts(m, a.seatBase, record, shard);
+  const bytes = releasePages(a, tag, slab, 1);
   // The CAS publishes the FREE slot words before the tag; a plain store could overtake them.
   if (!casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) {
     loseSeat(a);
@@ -294,12 +316,13 @@ export function recycleSlab(a: Attachment, record: number): void {
   setFree(m, layout, slab);
   addSeq(m, COMMITTED, -1);
   a.exhaustedPhase = Number.NaN;
-  count(m, classShard(a, tag) + C_RECYCLED, 1);
+  count(m, shard + C_RECYCLED, 1);
+  noteRecycled(m, epochShard(a, tagRing(tag)), era, 1, bytes);
 }
 
-/** Offers slabs that are about to become FREE to the page releaser. The caller still owns them. */
-export function releasePages(a: Attachment, tag: number, slab: number, slabs: number): void {
-  if (a.pageReleaser === undefined) return;
+/** Offers slabs that are about to become FREE to the page releaser; returns the bytes released. The caller still owns them. */
+export function releasePages(a: Attachment, tag: number, slab: number, slabs: number): number {
+  if (a.pageReleaser === undefined) return 0;
   const { m, layout } = a;
   const shard = classShard(a, tag);
   count(m, shard + C_MADVISE_CALLS, 1);
@@ -316,6 +339,7 @@ export function releasePages(a: Attachment, tag: number, slab: number, slabs: nu
   }
   if (bytes >= 0) countLarge(m, shard + C_MADVISE_BYTES, bytes);
   else count(m, shard + C_MADVISE_FAILURES, 1);
+  return Math.max(0, bytes);
 }
 
 /** Overwrites a freed object; called only where the heap was created with zeroOnFree. */

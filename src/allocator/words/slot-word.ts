@@ -40,7 +40,7 @@ export function nextFree(word: number): number {
   return generation >= LAST_GENERATION ? (generation << 2) | SLOT_RETIRED : (generation + 1) << 2;
 }
 
-/** ALLOC or REMOTE_FREED: the owner counts it in SLAB_LIVE. */
+/** ALLOC or REMOTE_FREED: the owner counts it as live. */
 export function isOccupied(word: number): boolean {
   const state = word & SLOT_STATE_MASK;
   return state === SLOT_ALLOC || state === SLOT_REMOTE_FREED;

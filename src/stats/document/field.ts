@@ -11,11 +11,15 @@ export type FieldType = "count" | "integer" | "ns" | "float" | "float|null" | "s
 /** counter: never goes back; gauge: may; info: names or configures; ratio: follows from other fields. */
 export type FieldKind = "counter" | "gauge" | "info" | "ratio";
 
-export interface Field<Name extends string = string, Type extends FieldType = FieldType> {
+export interface Field<
+  Name extends string = string,
+  Type extends FieldType = FieldType,
+  Kind extends FieldKind = FieldKind,
+> {
   /** Key in the document. */
   readonly name: Name;
   readonly type: Type;
-  readonly kind: FieldKind;
+  readonly kind: Kind;
   /** Base unit: "1", "bytes", "ns", "seconds", "percent", "slabs", "objects"; "" for names. */
   readonly unit: string;
   /** One sentence for people. */
@@ -24,6 +28,10 @@ export interface Field<Name extends string = string, Type extends FieldType = Fi
   readonly required: boolean;
   /** False: the C allocator's documents do not have it. */
   readonly inC: boolean;
+  /** Smallest value of an "integer"; 0 unless given. */
+  readonly minimum?: number;
+  /** The only values of a "string"; any unless given. */
+  readonly values?: readonly string[];
 }
 
 /** A whole number; a bigint only where it exceeds `Number.MAX_SAFE_INTEGER` (documents of other programs). */
@@ -46,32 +54,30 @@ export type RowOf<Fields extends readonly Field[]> = {
     : F["name"]]: F["type"] extends keyof ValueOf ? ValueOf[F["type"]] : never;
 };
 
-interface Extras {
+interface Extras extends Pick<Field, "minimum" | "values"> {
   readonly required?: boolean;
-  readonly inC?: boolean;
-}
-
-function declare<const Name extends string, const Type extends FieldType>(
-  name: Name,
-  type: Type,
-  kind: FieldKind,
-  unit: string,
-  help: string,
-  extras: Extras = {},
-): Field<Name, Type> {
-  return { name, type, kind, unit, help, required: extras.required ?? false, inC: extras.inC ?? true };
 }
 
 /** Field of a document that the C allocator has too. */
-export const known = declare;
-
-/** Field that only this package's documents have. */
-export function added<const Name extends string, const Type extends FieldType>(
+export function known<const Name extends string, const Type extends FieldType, const Kind extends FieldKind>(
   name: Name,
   type: Type,
-  kind: FieldKind,
+  kind: Kind,
   unit: string,
   help: string,
-): Field<Name, Type> {
-  return declare(name, type, kind, unit, help, { inC: false });
+  extras: Extras = {},
+): Field<Name, Type, Kind> {
+  return { name, type, kind, unit, help, required: false, inC: true, ...extras };
+}
+
+/** Field that only this package's documents have. */
+export function added<const Name extends string, const Type extends FieldType, const Kind extends FieldKind>(
+  name: Name,
+  type: Type,
+  kind: Kind,
+  unit: string,
+  help: string,
+  extras: Extras = {},
+): Field<Name, Type, Kind> {
+  return { name, type, kind, unit, help, required: false, inC: false, ...extras };
 }

@@ -4,13 +4,17 @@
  *
  * Order is the order in the document: first that of the C allocator of the same name, then what this package adds.
  */
-import {
-  CLASS_FIELDS as CLASS_CELLS,
-  type CounterField,
-  HISTOGRAM_FIELDS,
-  SEAT_FIELDS as SEAT_CELLS,
-} from "../../allocator/counters/fields.js";
-import { added, type Field, known } from "./field.js";
+import { addedCell, cell } from "./cells.js";
+import { added, known } from "./field.js";
+
+export {
+  CLOSE_CONTEXT_FIELDS,
+  HEAP_FIELDS,
+  LARGE_FIELDS,
+  LATENCY_FIELDS,
+  LATENCY_NAMES,
+  WORKER_FIELDS,
+} from "./heap-fields.js";
 
 export const SCHEMA_VERSION = 1;
 /** Version of the statistics structure (the C allocator writes 2). */
@@ -18,27 +22,12 @@ export const STRUCT_VERSION = 2;
 
 const required = { required: true } as const;
 
-type ClassCellName = (typeof CLASS_CELLS)[number]["name"];
-type SeatCellName = (typeof SEAT_CELLS)[number]["name"];
-
-function cellField<const Name extends string>(
-  cells: readonly CounterField[],
-  name: Name,
-  inC: boolean,
-): Field<Name, "count"> {
-  const cell = cells.find((c) => c.name === name) as CounterField;
-  return { name, type: "count", kind: "counter", unit: cell.unit, help: cell.help, required: false, inC };
-}
-const cell = <const Name extends ClassCellName>(name: Name) => cellField(CLASS_CELLS, name, true);
-const addedCell = <const Name extends ClassCellName>(name: Name) => cellField(CLASS_CELLS, name, false);
-const seatCell = <const Name extends SeatCellName>(name: Name) => cellField(SEAT_CELLS, name, false);
-
 export const TOP_FIELDS = [
   known("schema_version", "integer", "info", "", "Version of this document format", required),
   known("timestamp_ns", "ns", "gauge", "ns", "When the snapshot was taken, since 1970", required),
   known("pid", "integer", "info", "", "Process that took the snapshot; 0 where unknown", required),
   known("page_size", "integer", "info", "bytes", "Page size of the operating system", required),
-  known("epoch_count", "integer", "info", "", "Ring slots for epochs", required),
+  known("epoch_count", "integer", "info", "", "Ring slots for epochs", { required: true, minimum: 1 }),
   known("version", "integer", "info", "", "Version of the statistics structure", required),
   known("current_epoch", "integer", "gauge", "", "Ring slot of the epoch that is open", required),
   known("active_epoch_count", "integer", "gauge", "1", "Epochs that are open", required),
@@ -261,7 +250,10 @@ const HOLDING_FIELDS = [
 export const EPOCH_DOCUMENT_FIELDS = [
   known("epoch_id", "integer", "info", "", "Ring slot", required),
   known("epoch_era", "integer", "info", "", "Stamp of the epoch; (epoch_id, epoch_era) never repeats"),
-  known("state", "string", "info", "", "ACTIVE or CLOSING", required),
+  known("state", "string", "info", "", "ACTIVE or CLOSING", {
+    required: true,
+    values: ["ACTIVE", "CLOSING"],
+  }),
   known("age_sec", "float", "gauge", "seconds", "Time since the epoch was opened; 0 when it never was"),
   known("refcount", "integer", "gauge", "1", "Domain levels entered and references retained"),
   known("label", "string", "info", "", "Label of the epoch, at most 31 bytes"),
@@ -336,142 +328,11 @@ export const EPOCH_DOCUMENT_FIELDS = [
 /** Entries of `epochs[].eras`. */
 export const ERA_FIELDS = [
   added("epoch_era", "integer", "info", "", "Era of the slabs"),
-  added("class_index", "integer", "info", "", "Size class; -1 for large objects"),
+  added("label", "string", "info", "", "Label of that era, where it is still known"),
+  added("age_sec", "float", "gauge", "seconds", "Time since that era was opened; 0 where unknown"),
+  added("class_index", "integer", "info", "", "Size class; -1 for large objects", { minimum: -1 }),
   added("object_size", "integer", "info", "bytes", "Size of the class's objects; 0 for large objects"),
   ...HOLDING_FIELDS,
   added("live_objects", "count", "gauge", "objects", "Live objects in those slabs"),
   added("live_bytes", "count", "gauge", "bytes", "Bytes of those objects' slots"),
 ] as const;
-
-export const HEAP_FIELDS = [
-  added("id", "string", "info", "", "Names the heap: differs after a restart"),
-  added("created_timestamp_ns", "ns", "info", "ns", "When the heap was created"),
-  added("capacity_bytes", "count", "info", "bytes", "Payload the heap can hold"),
-  added("committed_bytes", "count", "gauge", "bytes", "Bytes of slabs in use, large objects included"),
-  added(
-    "touched_bytes",
-    "count",
-    "gauge",
-    "bytes",
-    "Bytes of slabs that were ever used: what may be resident without page release",
-  ),
-  added("live_bytes", "count", "gauge", "bytes", "Bytes of live objects' slots, large objects included"),
-  added("live_objects", "count", "gauge", "objects", "Live objects, large ones included"),
-  added("slab_bytes", "integer", "info", "bytes", "Size of a slab"),
-  added("slab_count", "integer", "info", "slabs", "Slabs of the heap"),
-  added("free_slabs", "integer", "gauge", "slabs", "Slabs nobody holds"),
-  added(
-    "orphaned_slabs",
-    "integer",
-    "gauge",
-    "slabs",
-    "Slabs left behind by a thread that nobody adopted yet",
-  ),
-  added("max_workers", "integer", "info", "", "Seats of the heap"),
-  added("attached_workers", "integer", "gauge", "1", "Seats taken now"),
-  added("alloc_count", "count", "counter", "objects", "Objects allocated, large ones included"),
-  added("free_count", "count", "counter", "objects", "Objects freed, large ones included"),
-  added("discarded_count", "count", "counter", "objects", "Objects made stale by discarding their epoch"),
-  added(
-    "alloc_failures_out_of_memory",
-    "count",
-    "counter",
-    "1",
-    "Allocations refused because no slab was left",
-  ),
-  added(
-    "alloc_failures_epoch_closed",
-    "count",
-    "counter",
-    "1",
-    "Allocations refused because the epoch was not open",
-  ),
-  ...(["invalid_frees_null", "invalid_frees_stale"] as const).map(seatCell),
-  seatCell("syncs"),
-  seatCell("deep_syncs"),
-  seatCell("collects"),
-  seatCell("slab_refills"),
-  seatCell("confirming_scans"),
-  seatCell("pressure_requests"),
-  seatCell("reaps"),
-  seatCell("advances"),
-] as const;
-
-export const LARGE_FIELDS = [
-  added("live_objects", "count", "gauge", "objects", "Live large objects"),
-  added("live_bytes", "count", "gauge", "bytes", "Bytes of their slabs"),
-  added("slabs", "integer", "gauge", "slabs", "Slabs in runs"),
-  added("alloc_count", "count", "counter", "objects", "Large objects allocated"),
-  added("free_count", "count", "counter", "objects", "Large objects freed"),
-  added("failures", "count", "counter", "1", "Large allocations refused for lack of memory"),
-  added(
-    "discarded_objects",
-    "count",
-    "counter",
-    "objects",
-    "Large objects made stale by discarding their epoch",
-  ),
-  added("slabs_allocated", "count", "counter", "slabs", "Slabs claimed for runs"),
-  added("slabs_recycled", "count", "counter", "slabs", "Slabs of runs given back"),
-  added("madvise_calls", "count", "counter", "1", "Page-release calls for runs"),
-  added("madvise_bytes", "count", "counter", "bytes", "Bytes of runs released to the kernel"),
-  added("madvise_failures", "count", "counter", "1", "Page-release calls for runs that failed"),
-] as const;
-
-export const WORKER_FIELDS = [
-  added("seat", "integer", "info", "", "Seat, from 1"),
-  added("incarnation", "integer", "info", "", "How often the seat was taken, modulo 65536"),
-  added("state", "string", "info", "", "FREE, LIVE, SUSPECT or REAPING"),
-  added("thread_id", "integer", "info", "", "The runtime's thread id; -1 where unknown"),
-  added("alloc_count", "count", "counter", "objects", "Objects the seat's threads allocated"),
-  added(
-    "free_count",
-    "count",
-    "counter",
-    "objects",
-    "Objects the seat's threads freed, their own and others'",
-  ),
-  added(
-    "remote_free_count",
-    "count",
-    "counter",
-    "objects",
-    "Objects of other threads the seat's threads freed",
-  ),
-  added(
-    "slow_path_hits",
-    "count",
-    "counter",
-    "1",
-    "Allocations of the seat's threads that left the fast path",
-  ),
-  added("owned_slabs", "integer", "gauge", "slabs", "Slabs the seat owns, those of runs included"),
-  added("phase_lag", "integer", "gauge", "1", "Changes the thread has not honoured yet"),
-] as const;
-
-export const CLOSE_CONTEXT_FIELDS = [
-  known("timestamp_ns", "ns", "gauge", "ns", "When the close ended"),
-  known("rss_before_bytes", "count", "gauge", "bytes", "Resident memory before; 0 when not measured"),
-  known("rss_after_bytes", "count", "gauge", "bytes", "Resident memory after; 0 when not measured"),
-  known("rss_delta_bytes", "integer", "gauge", "bytes", "After minus before: negative when memory went back"),
-  known("madvise_bytes", "count", "gauge", "bytes", "Bytes of the epoch released to the kernel so far"),
-  added("epoch_id", "integer", "info", "", "Ring slot of the epoch"),
-  added("epoch_era", "integer", "info", "", "Era of the epoch"),
-] as const;
-
-/** Values of `latency`: one per entry of HISTOGRAM_FIELDS, under its name. */
-export const LATENCY_FIELDS = [
-  added("count", "count", "counter", "1", "Durations recorded"),
-  added("sum_ns", "count", "counter", "ns", "Their sum"),
-  added("cpu_count", "count", "counter", "1", "Durations whose CPU time was measured too"),
-  added("cpu_sum_ns", "count", "counter", "ns", "Their CPU time"),
-  added(
-    "buckets",
-    "object",
-    "counter",
-    "1",
-    "[lower bound in ns, durations from there up to the next bound], where not 0",
-  ),
-] as const;
-
-export const LATENCY_NAMES = HISTOGRAM_FIELDS.map((f) => f.name);

@@ -6,19 +6,20 @@
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
-  CLASS_FIELDS,
   EPOCH_FIELDS,
   EPOCH_SHARD_WORDS,
   SEAT_FIELDS,
 } from "../../../src/allocator/counters/fields.js";
 import { readCounter } from "../../../src/allocator/counters/record.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { binAt, recordAt, SEAT_COUNTERS, SLAB_TAG, seatAt } from "../../../src/allocator/memory/layout.js";
+import { recordAt, SEAT_COUNTERS, SLAB_TAG, seatAt } from "../../../src/allocator/memory/layout.js";
 import { freeRemote } from "../../../src/allocator/slabs/remote-free.js";
 import { packTag, TAG_CLAIMED, TAG_FREE } from "../../../src/allocator/words/slab-tag.js";
 import {
   another,
+  classCounts,
   epochId,
+  expectCountersExact,
   expectHealthy,
   fill,
   freeAll,
@@ -30,11 +31,6 @@ import {
 
 type Counts = Record<string, number>;
 
-/** Everything in a class shard, by name. */
-function classCounts(heap: SlabHeap, classIndex = 0, seat = heap.seat): Counts {
-  const shard = binAt(heap._a.layout, seat, classIndex);
-  return Object.fromEntries(CLASS_FIELDS.map((f) => [f.name, readCounter(heap._a.m, shard + f.cell)]));
-}
 function seatCounts(heap: SlabHeap, seat = heap.seat): Counts {
   const shard = seatAt(heap._a.layout, seat) + SEAT_COUNTERS;
   return Object.fromEntries(SEAT_FIELDS.map((f) => [f.name, readCounter(heap._a.m, shard + f.cell)]));
@@ -63,6 +59,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   expectHealthy(heap, ...others);
+  expectCountersExact(heap, ...others);
   for (const other of others) other.detach();
   heap.detach();
 });
@@ -157,7 +154,7 @@ describe("causes of a slow allocation", () => {
         () => classCounts(heap),
         () => heap.free(first),
       ),
-    ).toEqual({ list_move_full_to_partial: 1 });
+    ).toEqual({ list_move_full_to_partial: 1, local_free_count: 1 });
   });
 
   test("recycled slab reused", () => {
@@ -168,7 +165,7 @@ describe("causes of a slow allocation", () => {
         () => classCounts(heap),
         () => heap.free(handle),
       ),
-    ).toEqual({ empty_slab_recycled: 1 });
+    ).toEqual({ empty_slab_recycled: 1, local_free_count: 1 });
     expect(
       added(
         () => classCounts(heap),

@@ -5,7 +5,7 @@
  * Method: several seats in one thread enter and leave; reference words at their limits are written directly.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { enterEra, exitEra, refcount, tryAutoClose } from "../../../src/allocator/epochs/refs.js";
+import { enterEra, exitEra, tryAutoClose } from "../../../src/allocator/epochs/refs.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import {
   REFS_BASE,
@@ -14,6 +14,7 @@ import {
   SEAT_SREF,
   seatAt,
 } from "../../../src/allocator/memory/layout.js";
+import { refcount } from "../../../src/allocator/words/epoch-table.js";
 import {
   MAX_RETAINS,
   packRefs,

@@ -6,20 +6,14 @@
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { C_CLOSE_CALLS, E_CLOSE_CALLS, EPOCH_SHARD_WORDS } from "../../../src/allocator/counters/fields.js";
+import { type CloseFacts, readClose } from "../../../src/allocator/counters/epoch-facts.js";
 import { readCounter } from "../../../src/allocator/counters/record.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import {
-  EP_CLOSE_COMMITTED_AFTER,
-  EP_CLOSE_COMMITTED_BEFORE,
-  EP_CLOSE_ERA,
-  EP_CLOSE_MS_HI,
-  EP_CLOSE_MS_LO,
-  EPOCH_BASE,
-  EPOCH_WORDS,
-  RING_SIZE,
-} from "../../../src/allocator/memory/layout.js";
+import { RING_SIZE } from "../../../src/allocator/memory/layout.js";
+import { epochShard } from "../../../src/allocator/slabs/slab.js";
 import type { CloseReport, EpochRef, Handle } from "../../../src/allocator/types.js";
 import {
+  allCounters,
   another,
   classCounter,
   epochId,
@@ -239,20 +233,92 @@ describe("refusals", () => {
 });
 
 describe("what is written down", () => {
-  const fact = (id: number, word: number): number => heap._a.m[EPOCH_BASE + id * EPOCH_WORDS + word];
+  const written = (seat: SlabHeap, { id, era }: EpochRef): CloseFacts | undefined =>
+    readClose(heap._a.m, epochShard(seat._a, id), era);
 
-  test("the last close of a ring slot: era, time, slabs before and after", () => {
+  test("this thread's last close of a ring slot: time, slabs before and after, resident bytes", () => {
     const now = 1_900_000_000_123;
     vi.spyOn(Date, "now").mockReturnValue(now);
+    vi.spyOn(performance, "now").mockReturnValue(1e12); // long after the last close: resident bytes are measured
+    const rss = vi
+      .spyOn(process.memoryUsage, "rss")
+      .mockReturnValueOnce(2 ** 33 + 5)
+      .mockReturnValue(4096);
     const { epoch } = someSlabs();
     heap.closeEpoch(epoch);
-    const { id, era } = epoch;
-    expect(fact(id, EP_CLOSE_ERA)).toBe(era);
-    expect(fact(id, EP_CLOSE_MS_HI) * 2 ** 32 + (fact(id, EP_CLOSE_MS_LO) >>> 0)).toBe(now);
-    expect([fact(id, EP_CLOSE_COMMITTED_BEFORE), fact(id, EP_CLOSE_COMMITTED_AFTER)]).toEqual([5, 3]);
+    const sizes = { rssBefore: 2 ** 33 + 5, rssAfter: 4096 };
+    expect(written(heap, epoch)).toEqual({ atMs: now, committedBefore: 5, committedAfter: 3, ...sizes });
     heap.discardEpoch(epoch);
-    expect([fact(id, EP_CLOSE_COMMITTED_BEFORE), fact(id, EP_CLOSE_COMMITTED_AFTER)]).toEqual([3, 0]);
-    expect(fact(1, EP_CLOSE_ERA)).toBe(0);
+    expect(written(heap, epoch)).toMatchObject({ committedBefore: 3, committedAfter: 0, rssBefore: 4096 });
+    expect(written(heap, heap.currentEpoch)).toBeUndefined();
+    expect(written(other, epoch)).toBeUndefined();
+    expect(rss).toHaveBeenCalledTimes(4);
+  });
+
+  test("resident bytes are measured for a burst of closes only, as it takes longer than the close", () => {
+    const clock = vi.spyOn(performance, "now").mockReturnValue(2e12);
+    const rss = vi.spyOn(process.memoryUsage, "rss").mockReturnValue(4096);
+    const measured = (): boolean => {
+      const epoch = heap.currentEpoch;
+      heap.closeEpoch(epoch);
+      const { rssBefore, rssAfter } = written(heap, epoch) as CloseFacts;
+      expect(rssBefore).toBe(rssAfter);
+      return rssBefore !== 0;
+    };
+    const burst = Array.from({ length: 20 }, measured);
+    expect(burst).toEqual(burst.map((_, i) => i < 16));
+    expect(rss).toHaveBeenCalledTimes(2 * 16);
+    clock.mockReturnValue(2e12 + 7);
+    expect(measured()).toBe(false);
+    clock.mockReturnValue(2e12 + 9);
+    expect([measured(), measured()]).toEqual([true, false]);
+    expect(rss).toHaveBeenCalledTimes(2 * 17);
+  });
+
+  test.each<[string, (h: SlabHeap) => EpochRef]>([
+    [
+      "the last domain out",
+      (h) => {
+        const domain = h.openDomain({ autoClose: true });
+        domain.exit();
+        return domain.epoch;
+      },
+    ],
+    [
+      "the last release",
+      (h) => {
+        const { id } = h.currentEpoch;
+        h.retainEpoch(id);
+        const domain = h.openDomain({ autoClose: true });
+        domain.exit();
+        expect(h.epochInfo(id).state).toBe("ACTIVE");
+        expect(h.releaseEpoch(id)).toBe(0);
+        return domain.epoch;
+      },
+    ],
+  ])("a close by %s is counted, timed and written down like one that was asked for", (_name, leave) => {
+    const { live } = someSlabs();
+    const before = allCounters(heap);
+    const epoch = leave(heap);
+    expect(heap.epochInfo(epoch.id).state).toBe("CLOSING");
+    expect(written(heap, epoch)).toMatchObject({ committedBefore: 5, committedAfter: 3 });
+    const after = allCounters(heap);
+    const grown = (name: string): number => (after.get(name) as number) - (before.get(name) as number);
+    expect(grown(`seat 1 epoch ${epoch.id} epoch_close_calls`)).toBe(1);
+    expect(grown(`seat 1 epoch ${epoch.id} epoch_close_recycled_slabs`)).toBe(2);
+    expect(grown("seat 1 epoch_close")).toBe(1);
+    expect(grown("seat 1 epoch_lifetime")).toBe(1);
+    expect(heap.counters().epochCloses).toBe(1);
+    freeAll(heap, live);
+  });
+
+  test("lifetimes are those of epochs this call has closed or discarded; closes are timed in any case", () => {
+    const epoch = heap.currentEpoch;
+    heap.closeEpoch(epoch);
+    heap.closeEpoch(epoch);
+    heap.discardEpoch(epoch);
+    const all = allCounters(heap);
+    expect([all.get("seat 1 epoch_close"), all.get("seat 1 epoch_lifetime")]).toEqual([3, 2]);
   });
 
   test("calls are counted in the calling thread's shards, refusals are not", () => {

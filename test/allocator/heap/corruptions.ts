@@ -11,9 +11,9 @@ import {
   REFS_BASE,
   SEAT_OWN,
   SEAT_SREF,
+  SLAB_BALANCE,
   SLAB_DOOM,
   SLAB_ERA,
-  SLAB_LIVE,
   SLAB_OWN_NEXT,
   SLAB_OWN_PREV,
   SLAB_RUN,
@@ -284,7 +284,7 @@ export const SHARED_CORRUPTIONS: readonly Corruption[] = [
   ],
   [
     "the live count of a run",
-    (w) => w.set(13, SLAB_LIVE, 2),
+    (w) => w.set(13, SLAB_BALANCE, w.get(13, SLAB_BALANCE) + 1),
     ["slab 13: live count 2 of a large run with 1 object"],
   ],
   [

@@ -13,10 +13,10 @@ import {
   PHASE,
   REC_BASE,
   SEAT_PHASE,
+  SLAB_ALLOCS,
   SLAB_BIN,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
-  SLAB_LIVE,
 } from "../../../src/allocator/memory/layout.js";
 import { hasFreeHint, repairFree } from "../../../src/allocator/slabs/free-map.js";
 import type { Handle } from "../../../src/allocator/types.js";
@@ -137,7 +137,7 @@ describe("a damaged heap", () => {
     words.m[slot] += 3;
     words.m[slot + heap._a.layout.linkDelta] = words.get(0, SLAB_HEAD);
     words.set(0, SLAB_HEAD, slot);
-    words.set(0, SLAB_LIVE, 0);
+    words.set(0, SLAB_ALLOCS, 0);
     expect(heap.isLive(handle)).toBe(false);
     expect(problemsOf(heap)).toEqual(["slab 0: empty slab of closed era 16 was not given back"]);
     // An owner that has not noticed the close yet is not blamed for it.

@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import {
   CLASS_SHARD_WORDS,
   EPOCH_SHARD_WORDS,
+  HISTOGRAM_SHARD_WORDS,
   SEAT_SHARD_WORDS,
 } from "../../../src/allocator/counters/fields.js";
 import type { HeapConfig } from "../../../src/allocator/memory/config.js";
@@ -104,7 +105,7 @@ test("a seat's own words, counters, bins and pending bits do not overlap", () =>
       const layout = L.computeLayout(config, NO_LIMIT);
       const parts: [number, number][] = [
         [L.SEAT_WORD, 2],
-        [L.SEAT_PHASE, 3],
+        [L.SEAT_PHASE, 7],
         [L.SEAT_SREF, L.RING_SIZE],
         [L.SEAT_DEPTH, L.RING_SIZE],
         [L.SEAT_OWN, L.RING_SIZE],
@@ -112,6 +113,7 @@ test("a seat's own words, counters, bins and pending bits do not overlap", () =>
         [layout.seatEpochShards, L.RING_SIZE * EPOCH_SHARD_WORDS],
         [layout.seatBins, (layout.classCount + 1) * CLASS_SHARD_WORDS],
         [layout.seatPending, layout.pendingWords],
+        [layout.seatHistograms, HISTOGRAM_SHARD_WORDS],
       ];
       let end = 0;
       for (const [from, length] of parts) {
@@ -120,6 +122,8 @@ test("a seat's own words, counters, bins and pending bits do not overlap", () =>
       }
       expect(end).toBeLessThanOrEqual(layout.seatWords);
       expect(layout.pendingWords * 32).toBeGreaterThanOrEqual(layout.slabCount);
+      // Others set pending bits: the histograms begin on a line of their own.
+      expect(layout.seatHistograms % LINE).toBe(0);
       // Others set pending bits: they share no line with the next seat's polled words.
       expect(layout.seatWords % (LINE * 2)).toBe(0);
       expect(L.binAt(layout, 1, 0)).toBe(layout.seatBase + layout.seatBins);
@@ -149,12 +153,82 @@ test("words that different threads poll or bump lie on lines of their own", () =
   expect(Math.floor(L.SEAT_SREF / LINE)).not.toBe(Math.floor(L.SEAT_PHASE / LINE));
 });
 
+/** Parts [name, first word, words] that fit `words` and have no word in common, in whatever order. */
+function expectDisjoint(words: number, parts: readonly [string, number, number][]): void {
+  let end = 0;
+  for (const [name, from, length] of [...parts].sort((a, b) => a[1] - b[1])) {
+    expect(from, `${name} overlaps`).toBeGreaterThanOrEqual(end);
+    end = from + length;
+  }
+  expect(end).toBeLessThanOrEqual(words);
+}
+
+/** Every constant of a group, as parts of one word each. */
+function wordsNamed(prefix: string, except: readonly string[]): [string, number, number][] {
+  return Object.entries(L)
+    .filter(([name]) => name.startsWith(prefix) && !except.includes(name))
+    .map(([name, word]) => [name, word as number, 1]);
+}
+
+test("words of a slab record do not overlap; what the owner writes on every operation is on the second line", () => {
+  const slab = wordsNamed("SLAB_", ["SLAB_WORDS", "SLAB_SHIFT_WORDS", "SLAB_BASE"]);
+  expect(slab).toHaveLength(23);
+  expect(L.SLAB_WORDS).toBe(2 * LINE);
+  expectDisjoint(L.SLAB_WORDS, slab);
+  const hot = [L.SLAB_ALLOCS, L.SLAB_FREES, L.SLAB_HEAD, L.SLAB_BALANCE, L.SLAB_ALLOCS_FOLDED];
+  const handedOver = [L.SLAB_TAG, L.SLAB_ERA, L.SLAB_FAST_OWNER, L.SLAB_OBJECT_SIZE, L.SLAB_SIZE_SHIFT];
+  for (const word of [...hot, L.SLAB_FREES_FOLDED, L.SLAB_COLLECTING])
+    expect(word).toBeGreaterThanOrEqual(LINE);
+  for (const word of handedOver) expect(word).toBeLessThan(LINE);
+});
+
+test("words of a seat's opening lines do not overlap; the note of a count is with what its holder writes", () => {
+  const arrays = ["SEAT_SREF", "SEAT_DEPTH", "SEAT_OWN"];
+  const seat = wordsNamed("SEAT_", [...arrays, "SEAT_COUNTERS"]);
+  expect(seat).toHaveLength(9);
+  const rings = arrays.map((name): [string, number, number] => [
+    name,
+    (L as unknown as Record<string, number>)[name],
+    L.RING_SIZE,
+  ]);
+  expectDisjoint(L.SEAT_COUNTERS, [...seat, ...rings]);
+  for (const word of [L.SEAT_COMMIT_CELL, L.SEAT_COMMIT_TARGET, L.SEAT_COMMIT_WORD, L.SEAT_COMMIT_VALUE])
+    expect(Math.floor(word / LINE)).toBe(Math.floor(L.SEAT_PHASE / LINE));
+});
+
 test("fixed tables fit before the slab records", () => {
   expect(L.RETAINS_BASE + L.RING_SIZE).toBeLessThanOrEqual(L.EPOCH_BASE);
-  expect(L.EP_LABEL_B + L.LABEL_TEXT + 8).toBeLessThanOrEqual(L.EPOCH_WORDS);
-  expect(L.EP_LABEL_A + L.LABEL_TEXT + 8).toBeLessThanOrEqual(L.EP_LABEL_B);
-  expect(L.EP_CLOSE_COMMITTED_AFTER).toBeLessThan(L.EP_LABEL_A);
-  expect(L.CLASS_SLOTS_BASE + MAX_CLASSES).toBeLessThanOrEqual(L.DUMMY_SLAB);
+  const textWords = Math.ceil((L.LABEL_MAX_BYTES + 1) / 4);
+  const label = Math.max(L.LABEL_ERA, L.LABEL_LENGTH, L.LABEL_ID, L.LABEL_TEXT + textWords - 1) + 1;
+  expectDisjoint(L.EPOCH_WORDS, [
+    ["label sequence", L.EP_LABEL_SEQ, 1],
+    ["opening era", L.EP_OPEN_ERA, 1],
+    ["opening ms", L.EP_OPEN_MS_LO, 1],
+    ["opening ms, high", L.EP_OPEN_MS_HI, 1],
+    ["label A", L.EP_LABEL_A, label],
+    ["label B", L.EP_LABEL_B, label],
+  ]);
+  expectDisjoint(label, [
+    ["era", L.LABEL_ERA, 1],
+    ["length", L.LABEL_LENGTH, 1],
+    ["text", L.LABEL_TEXT, textWords],
+    ["number", L.LABEL_ID, 1],
+  ]);
+  expectDisjoint(L.SLAB_BASE, [
+    ["header", 0, L.HEADER_WORDS],
+    ["epoch records", L.REC_BASE, L.RING_SIZE],
+    ["references", L.REFS_BASE, L.RING_SIZE],
+    ["retains", L.RETAINS_BASE, L.RING_SIZE],
+    ["epoch table", L.EPOCH_BASE, L.RING_SIZE * L.EPOCH_WORDS],
+    // Also of LARGE_CLASS, whose tags are looked up like others.
+    ["class sizes", L.CLASS_SIZE_BASE, MAX_CLASSES + 1],
+    ["class slots", L.CLASS_SLOTS_BASE, MAX_CLASSES + 1],
+    ["label registry", L.LABEL_REGISTRY_BASE, L.MAX_LABELS * L.LABEL_REGISTRY_WORDS],
+    ["class map", L.CLASS_MAP_BASE, L.CLASS_MAP_WORDS],
+    ["dummy slab", L.DUMMY_SLAB, L.SLAB_WORDS],
+  ]);
+  expect(1 + textWords).toBeLessThanOrEqual(L.LABEL_REGISTRY_WORDS);
+  expect([L.LABEL_NONE, L.LABEL_OTHER]).toEqual([0, L.MAX_LABELS - 1]);
   expect(L.slabOfRecord(L.recordAt(12345))).toBe(12345);
 });
 

@@ -74,7 +74,7 @@ describe("buffers that are refused", () => {
     [
       "an older version",
       () => damaged({ [H_VERSION]: LAYOUT_VERSION - 1 }),
-      ["layout version 0", `version ${LAYOUT_VERSION}`],
+      [`layout version ${LAYOUT_VERSION - 1}`, `version ${LAYOUT_VERSION}`],
     ],
     [
       "a newer version",

@@ -18,9 +18,9 @@ import {
   REFS_BASE,
   recordAt,
   SEAT_SREF,
+  SLAB_ALLOCS,
   SLAB_ERA,
   SLAB_HEAD,
-  SLAB_LIVE,
   SLAB_RUN,
 } from "../../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../../src/allocator/seats/reap.js";
@@ -37,6 +37,7 @@ import {
   expectWholeMemoryBack,
   fill,
   freeAll,
+  liveAt,
   SLAB,
   seatCounter,
   seatWordIndex,
@@ -123,7 +124,7 @@ describe("objects of a dead thread", () => {
     const handles = [dead.alloc(64), dead.alloc(64)];
     const slot = slotWordOf(heap, handles[0]);
     heap._a.m[slot] += 3; // FREE of the next generation, on no list
-    heap._a.m[recordAt(slabOf(heap, handles[0])) + SLAB_LIVE] = -7;
+    heap._a.m[recordAt(slabOf(heap, handles[0])) + SLAB_ALLOCS] = -7;
     expectReaped(1);
     expect(heap.isLive(handles[0])).toBe(false);
     expect(heap.isLive(handles[1])).toBe(true);
@@ -135,7 +136,7 @@ describe("objects of a dead thread", () => {
     heap._a.m[slotWordOf(heap, handle)] += 1;
     expectReaped(0); // everybody looks at all of their slots after a reap
     expect(heap.verify()).toMatchObject({ ok: true, liveObjects: 0 });
-    expect(heap._a.m[recordAt(slabOf(heap, handle)) + SLAB_LIVE]).toBe(0);
+    expect(liveAt(heap, slabOf(heap, handle))).toBe(0);
   });
 
   test("go with their epoch when that was discarded and the owner never noticed", () => {

@@ -1,0 +1,146 @@
+/** Fields of the stats document about the heap as a whole, its threads, its large objects and its latencies. */
+import { HISTOGRAM_FIELDS } from "../../allocator/counters/fields.js";
+import { seatCell } from "./cells.js";
+import { added, known } from "./field.js";
+
+export const HEAP_FIELDS = [
+  added("id", "string", "info", "", "Names the heap: differs after a restart"),
+  added("created_timestamp_ns", "ns", "info", "ns", "When the heap was created"),
+  added("capacity_bytes", "count", "info", "bytes", "Payload the heap can hold"),
+  added("committed_bytes", "count", "gauge", "bytes", "Bytes of slabs in use, large objects included"),
+  added(
+    "touched_bytes",
+    "count",
+    "gauge",
+    "bytes",
+    "Bytes of slabs that were ever used: what may be resident without page release",
+  ),
+  added("live_bytes", "count", "gauge", "bytes", "Bytes of live objects' slots, large objects included"),
+  added("live_objects", "count", "gauge", "objects", "Live objects, large ones included"),
+  added("slab_bytes", "integer", "info", "bytes", "Size of a slab"),
+  added("slab_count", "integer", "info", "slabs", "Slabs of the heap"),
+  added("free_slabs", "integer", "gauge", "slabs", "Slabs nobody holds"),
+  added(
+    "orphaned_slabs",
+    "integer",
+    "gauge",
+    "slabs",
+    "Slabs left behind by a thread that nobody adopted yet",
+  ),
+  added("max_workers", "integer", "info", "", "Seats of the heap"),
+  added("attached_workers", "integer", "gauge", "1", "Seats taken now"),
+  added("alloc_count", "count", "counter", "objects", "Objects allocated, large ones included"),
+  added("free_count", "count", "counter", "objects", "Objects freed, large ones included"),
+  added("discarded_count", "count", "counter", "objects", "Objects made stale by discarding their epoch"),
+  added(
+    "alloc_failures_out_of_memory",
+    "count",
+    "counter",
+    "1",
+    "Allocations refused because no slab was left",
+  ),
+  added(
+    "alloc_failures_epoch_closed",
+    "count",
+    "counter",
+    "1",
+    "Allocations refused because the epoch was not open",
+  ),
+  ...(["invalid_frees_null", "invalid_frees_stale"] as const).map(seatCell),
+  seatCell("syncs"),
+  seatCell("deep_syncs"),
+  seatCell("collects"),
+  seatCell("slab_refills"),
+  seatCell("confirming_scans"),
+  seatCell("pressure_requests"),
+  seatCell("reaps"),
+  seatCell("advances"),
+] as const;
+
+export const LARGE_FIELDS = [
+  added("live_objects", "count", "gauge", "objects", "Live large objects"),
+  added("live_bytes", "count", "gauge", "bytes", "Bytes of their slabs"),
+  added("slabs", "integer", "gauge", "slabs", "Slabs in runs"),
+  added("alloc_count", "count", "counter", "objects", "Large objects allocated"),
+  added("free_count", "count", "counter", "objects", "Large objects freed"),
+  added("failures", "count", "counter", "1", "Large allocations refused for lack of memory"),
+  added(
+    "discarded_objects",
+    "count",
+    "counter",
+    "objects",
+    "Large objects made stale by discarding their epoch",
+  ),
+  added("slabs_allocated", "count", "counter", "slabs", "Slabs claimed for runs"),
+  added("slabs_recycled", "count", "counter", "slabs", "Slabs of runs given back"),
+  added("madvise_calls", "count", "counter", "1", "Page-release calls for runs"),
+  added("madvise_bytes", "count", "counter", "bytes", "Bytes of runs released to the kernel"),
+  added("madvise_failures", "count", "counter", "1", "Page-release calls for runs that failed"),
+] as const;
+
+export const WORKER_FIELDS = [
+  added("seat", "integer", "info", "", "Seat, from 1"),
+  added("incarnation", "integer", "info", "", "How often the seat was taken, modulo 65536"),
+  added("state", "string", "info", "", "FREE, LIVE, SUSPECT or REAPING", {
+    values: ["FREE", "LIVE", "SUSPECT", "REAPING"],
+  }),
+  added("thread_id", "integer", "info", "", "The runtime's thread id; -1 where unknown", { minimum: -1 }),
+  added("alloc_count", "count", "counter", "objects", "Objects the seat's threads allocated"),
+  added(
+    "free_count",
+    "count",
+    "counter",
+    "objects",
+    "Objects the seat's threads freed, their own and others'",
+  ),
+  added(
+    "remote_free_count",
+    "count",
+    "counter",
+    "objects",
+    "Objects of other threads the seat's threads freed",
+  ),
+  added(
+    "slow_path_hits",
+    "count",
+    "counter",
+    "1",
+    "Allocations of the seat's threads that left the fast path",
+  ),
+  added("owned_slabs", "integer", "gauge", "slabs", "Slabs the seat owns, those of runs included"),
+  added("phase_lag", "integer", "gauge", "1", "Changes the thread has not honoured yet"),
+] as const;
+
+export const CLOSE_CONTEXT_FIELDS = [
+  known("timestamp_ns", "ns", "gauge", "ns", "When the close ended"),
+  known("rss_before_bytes", "count", "gauge", "bytes", "Resident memory before; 0 when not measured"),
+  known("rss_after_bytes", "count", "gauge", "bytes", "Resident memory after; 0 when not measured"),
+  known(
+    "rss_delta_bytes",
+    "integer",
+    "gauge",
+    "bytes",
+    "After minus before: negative when memory went back",
+    { minimum: Number.MIN_SAFE_INTEGER },
+  ),
+  known("madvise_bytes", "count", "gauge", "bytes", "Bytes of the epoch released to the kernel so far"),
+  added("epoch_id", "integer", "info", "", "Ring slot of the epoch"),
+  added("epoch_era", "integer", "info", "", "Era of the epoch"),
+] as const;
+
+/** Values of `latency`: one per entry of HISTOGRAM_FIELDS, under its name. */
+export const LATENCY_FIELDS = [
+  added("count", "count", "counter", "1", "Durations recorded"),
+  added("sum_ns", "count", "counter", "ns", "Their sum"),
+  added("cpu_count", "count", "counter", "1", "Durations whose CPU time was measured too"),
+  added("cpu_sum_ns", "count", "counter", "ns", "Their CPU time"),
+  added(
+    "buckets",
+    "object",
+    "counter",
+    "1",
+    "[lower bound in ns, durations from there up to the next bound], where not 0",
+  ),
+] as const;
+
+export const LATENCY_NAMES = HISTOGRAM_FIELDS.map((f) => f.name);
