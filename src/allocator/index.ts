@@ -1,6 +1,8 @@
 /** Front door of the allocator layer. */
+export { isEraDiscarded } from "./epochs/ring.js";
 export {
   AlreadyAttachedError,
+  AlreadySampledError,
   BufferUnavailableError,
   DomainOrderError,
   EpochClosedError,
@@ -16,7 +18,9 @@ export {
   TemporalSlabError,
 } from "./errors.js";
 export { EpochDomain } from "./heap/domain.js";
+export { slotAtOffset } from "./heap/free.js";
 export { SlabHeap } from "./heap/heap.js";
+export { interceptAllocs } from "./heap/intercept.js";
 export {
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,

@@ -13,6 +13,18 @@ export const FAILURE_NONE = 0;
 export const FAILURE_OUT_OF_MEMORY = 1;
 export const FAILURE_EPOCH_CLOSED = 2;
 
+export type AllocKind = "handle" | "offset";
+
+/**
+ * Told of every object that was allocated: what the caller is about to get and the size it asked for. `hook` is the
+ * function through which it was allocated: what called that one is the caller. Must not throw: the object exists
+ * already, and nobody else would know.
+ */
+export type AfterAlloc = (kind: AllocKind, value: number, size: number, hook: AllocHook) => void;
+
+/** One of the two functions that stand in for `alloc` and `allocOffset`. */
+export type AllocHook = (...args: never[]) => number;
+
 export class Attachment {
   readonly buffer: SharedArrayBuffer;
   /** All metadata; never covers payload, and never re-created. */
@@ -53,6 +65,8 @@ export class Attachment {
   readonly depth: Int32Array = new Int32Array(RING_SIZE);
   /** Called once when the seat is lost to a reaper. */
   onLost: () => void = () => {};
+  /** While allocations are intercepted (heap/intercept.ts). */
+  afterAlloc: AfterAlloc | undefined = undefined;
 
   constructor(
     buffer: SharedArrayBuffer,
