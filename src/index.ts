@@ -2,6 +2,7 @@
 export {
   type AllocFailure,
   AlreadyAttachedError,
+  AlreadySampledError,
   type AttachOptions,
   BufferUnavailableError,
   type CloseReport,

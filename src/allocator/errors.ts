@@ -21,7 +21,8 @@ export type ErrorCode =
   | "ERR_TSLAB_EPOCH_CLOSED"
   | "ERR_TSLAB_STALE_HANDLE"
   | "ERR_TSLAB_DOMAIN_ORDER"
-  | "ERR_TSLAB_SEAT_ALIVE";
+  | "ERR_TSLAB_SEAT_ALIVE"
+  | "ERR_TSLAB_ALREADY_SAMPLED";
 
 /** Base of all errors of this package. */
 export class TemporalSlabError extends Error {
@@ -134,5 +135,12 @@ export class DomainOrderError extends TemporalSlabError {
 export class SeatAliveError extends TemporalSlabError {
   constructor(message: string) {
     super("ERR_TSLAB_SEAT_ALIVE", message);
+  }
+}
+
+/** The allocation sites of this heap object are being sampled already: stop that sampler first. */
+export class AlreadySampledError extends TemporalSlabError {
+  constructor(message: string) {
+    super("ERR_TSLAB_ALREADY_SAMPLED", message);
   }
 }

@@ -1,6 +1,7 @@
 /** Front door of the allocator layer. */
 export {
   AlreadyAttachedError,
+  AlreadySampledError,
   BufferUnavailableError,
   DomainOrderError,
   EpochClosedError,
@@ -16,7 +17,9 @@ export {
   TemporalSlabError,
 } from "./errors.js";
 export { EpochDomain } from "./heap/domain.js";
+export { slotAtOffset } from "./heap/free.js";
 export { SlabHeap } from "./heap/heap.js";
+export { interceptAllocs } from "./heap/intercept.js";
 export { type Sampling, type SamplingOptions, startSampling } from "./heap/sampling.js";
 export {
   DEFAULT_CAPACITY,

@@ -60,3 +60,11 @@ export { SECTIONS as STATS_SECTIONS, type Section as StatsSection } from "./docu
 export { percentileNs } from "./reader/latency.js";
 export { type GlobalStats, type HeapSnapshot, StatsReader } from "./reader/reader.js";
 export type { ReaderSource } from "./reader/source.js";
+export type { SamplingHeapProfile } from "./sites/profile.js";
+export {
+  type SiteOptions,
+  type SiteReport,
+  type SiteSampler,
+  type SiteSamplerStats,
+  sampleSites,
+} from "./sites/sampler.js";

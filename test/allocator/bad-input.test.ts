@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   AlreadyAttachedError,
+  AlreadySampledError,
   BufferUnavailableError,
   DomainOrderError,
   EpochClosedError,
@@ -25,7 +26,8 @@ import {
 } from "../../src/allocator/errors.js";
 import type { EpochDomain } from "../../src/allocator/heap/domain.js";
 import { SlabHeap } from "../../src/allocator/heap/heap.js";
-import { H_VERSION, LAYOUT_VERSION, LABEL_MAX_BYTES, RING_SIZE } from "../../src/allocator/memory/layout.js";
+import { interceptAllocs } from "../../src/allocator/heap/intercept.js";
+import { H_VERSION, LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "../../src/allocator/memory/layout.js";
 import type { Handle } from "../../src/allocator/types.js";
 import {
   another,
@@ -50,6 +52,8 @@ interface World {
   readonly live: readonly Handle[];
   readonly dead: Handle;
 }
+
+const twice = (h: SlabHeap): unknown => [interceptAllocs(h, Number), interceptAllocs(h, Number)];
 
 let world: World;
 beforeEach(() => {
@@ -277,6 +281,7 @@ const ROWS: readonly Row[] = [
     "ERR_TSLAB_SEAT_ALIVE",
     ["seat 2", "use detach()"],
   ],
+  ["sampling twice", ({ other }) => twice(other), AlreadySampledError, "ERR_TSLAB_ALREADY_SAMPLED", ["stop"]],
   [
     "reaping seat 0",
     ({ heap }) => heap.reap(0, 1),

@@ -138,7 +138,7 @@ export function objectOffset(a: Attachment, slotWord: number): number {
 }
 
 /** Slot word of the object that could start at `offset`, or 0. Safe for any number. */
-function slotAtOffset(a: Attachment, offset: number): number {
+export function slotAtOffset(a: Attachment, offset: number): number {
   const { m, layout } = a;
   const inPayload = offset - layout.payloadOffset;
   if (!(inPayload >= 0 && inPayload < layout.capacityBytes) || !Number.isInteger(inPayload)) return 0;

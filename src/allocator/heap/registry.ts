@@ -1,6 +1,7 @@
 /** The heaps this thread holds a seat in, by heap and seat. */
 import type { Attachment } from "../memory/attachment.js";
 import { heapKey } from "../memory/views.js";
+import { endInterception } from "./intercept.js";
 
 const held = new Map<string, Set<Attachment>>();
 
@@ -11,7 +12,9 @@ export function noteHeld(a: Attachment): void {
   held.set(key, set);
 }
 
+/** Called whichever way a seat is let go: detached, lost to a reaper, or its heap object forgotten. */
 export function noteReleased(a: Attachment): void {
+  endInterception(a);
   const key = heapKey(a.m);
   const set = held.get(key);
   set?.delete(a);

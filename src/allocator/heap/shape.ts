@@ -6,6 +6,7 @@
  */
 import type { FastHeap } from "./fast-path.js";
 import { specialise } from "./fast-path.js";
+import { followShape } from "./intercept.js";
 
 let specialised: { heap: WeakRef<FastHeap>; generic: object } | undefined;
 let heapsSeen = 0;
@@ -21,7 +22,10 @@ export function shapeHeap(heap: FastHeap): void {
   }
   if (specialised !== undefined) {
     const first = specialised.heap.deref();
-    if (first !== undefined && !first._a.detached) Object.setPrototypeOf(first, specialised.generic);
+    if (first !== undefined && !first._a.detached) {
+      Object.setPrototypeOf(first, specialised.generic);
+      followShape(first);
+    }
     specialised = undefined;
   }
 }

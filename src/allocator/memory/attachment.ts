@@ -25,6 +25,17 @@ export interface Sampler {
   /** Processor time of the thread in nanoseconds; below 0 when not wanted or not known. */
   cpuNs(): number;
 }
+export type AllocKind = "handle" | "offset";
+
+/**
+ * Told of every object that was allocated: what the caller is about to get and the size it asked for. `hook` is the
+ * function through which it was allocated: what called that one is the caller. Must not throw: the object exists
+ * already, and nobody else would know.
+ */
+export type AfterAlloc = (kind: AllocKind, value: number, size: number, hook: AllocHook) => void;
+
+/** One of the two functions that stand in for `alloc` and `allocOffset`. */
+export type AllocHook = (...args: never[]) => number;
 
 export class Attachment {
   readonly buffer: SharedArrayBuffer;
@@ -70,6 +81,8 @@ export class Attachment {
   sampler: Sampler | undefined = undefined;
   /** Called once when the seat is lost to a reaper. */
   onLost: () => void = () => {};
+  /** While allocations are intercepted (heap/intercept.ts). */
+  afterAlloc: AfterAlloc | undefined = undefined;
 
   constructor(
     buffer: SharedArrayBuffer,

@@ -82,7 +82,14 @@ export function checkReleaser(value: PageReleaser | undefined): void {
   }
 }
 
-function integerOption(name: string, value: unknown, fallback: number, min: number, max: number): number {
+/** Checks an optional whole number. */
+export function integerOption(
+  name: string,
+  value: unknown,
+  fallback: number,
+  min: number,
+  max: number,
+): number {
   if (value === undefined) return fallback;
   if (typeof value !== "number") {
     throw new InvalidTypeError(

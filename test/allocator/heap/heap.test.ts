@@ -245,8 +245,6 @@ describe("after detach", () => {
     allocOffset: [64],
     free: [0],
     freeOffset: [0],
-    allocOut: [64],
-    allocOffsetOut: [64],
     isLive: [0],
     byteOffset: [0],
     sizeOf: [0],
