@@ -13,7 +13,7 @@ import {
   SlabHeap,
   StaleHandleError,
 } from "../../src/index.js";
-import { expectCountersExact } from "../allocator/support.js";
+import { expectCountersExact, expectRemoteFreesExact } from "../allocator/support.js";
 import type { Command } from "./commands.js";
 import { check, checkZero, fill } from "./contents.js";
 import { type Expected, FIRST_ERA, Oracle, ringOf } from "./oracle.js";
@@ -165,6 +165,8 @@ export class Driver {
     equal(whole === NULL_HANDLE, false, "one object of the whole capacity: out of memory");
     equal(heap.free(whole), true, "free of the whole capacity");
     expectCountersExact(heap);
+    expectRemoteFreesExact(heap);
+    expectRemoteFreesExact(heap);
     const report = heap.verify();
     equal(report.problems.join("; "), "", "verify at the very end");
     equal(report.liveObjects, 0, "live objects at the very end");
@@ -420,8 +422,7 @@ export class Driver {
       equal(report.liveObjects, this.oracle.liveCount, "live objects in verify");
       equal(seat.counters().liveObjects, this.oracle.liveCount, "live objects by the counters");
       expectCountersExact(...this.seats);
-    }
-    else if (report.liveObjects < this.oracle.liveCount)
+    } else if (report.liveObjects < this.oracle.liveCount)
       equal(report.liveObjects, this.oracle.liveCount, "live objects");
   }
 }

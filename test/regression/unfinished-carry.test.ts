@@ -10,11 +10,15 @@ import {
   CELL_WORDS,
   CLASS_FIELDS,
   CLASS_SHARD_WORDS,
+  EF_MADVISE_BYTES,
   EPOCH_FIELDS,
   EPOCH_SHARD_WORDS,
+  HISTOGRAM_FIELDS,
+  HISTOGRAM_WORDS,
   S_FREE_STALE,
   SEAT_FIELDS,
 } from "../../src/allocator/counters/fields.js";
+import { histogramAt } from "../../src/allocator/counters/histogram.js";
 import { count, readCounter } from "../../src/allocator/counters/record.js";
 import type { SlabHeap } from "../../src/allocator/heap/heap.js";
 import { binAt, RING_SIZE, SEAT_COUNTERS, seatAt } from "../../src/allocator/memory/layout.js";
@@ -36,7 +40,12 @@ function cellsOf(heap: SlabHeap, seat: number): Map<string, number> {
   for (let ring = 0; ring < RING_SIZE; ring++) {
     const shard = base + layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
     for (const { cell, name } of EPOCH_FIELDS) cells.set(`epoch ${ring} ${name}`, shard + cell);
+    cells.set(`epoch ${ring} bytes released`, shard + EF_MADVISE_BYTES);
   }
+  HISTOGRAM_FIELDS.forEach(({ name }, which) => {
+    const at = histogramAt(layout, seat, which);
+    for (let cell = 0; cell < HISTOGRAM_WORDS; cell += CELL_WORDS) cells.set(`${name} + ${cell}`, at + cell);
+  });
   expect(CLASS_FIELDS.length * CELL_WORDS + BIN_HEADER_WORDS).toBeLessThanOrEqual(CLASS_SHARD_WORDS);
   return cells;
 }

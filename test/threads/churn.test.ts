@@ -8,7 +8,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SlabHeap } from "temporal-slab";
 import { expect, test } from "vitest";
 import { testSeed } from "../model/seed.js";
-import { emptyOut, expectExactCounts, foreignSeats, problemsOf, startWorker, stopAll, until, whileResting } from "./crew.js";
+import {
+  emptyOut,
+  expectExactCounts,
+  foreignSeats,
+  problemsOf,
+  startWorker,
+  stopAll,
+  until,
+  whileResting,
+} from "./crew.js";
 import { Keeper } from "./workers/keeper.mjs";
 import { Control, CUSTOM, DROP, Mailbox, newControl, newMailbox, Random, READY } from "./workers/shared.mjs";
 

@@ -9,7 +9,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type HeapOptions, SlabHeap } from "temporal-slab";
 import { describe, expect, test } from "vitest";
 import { testSeed } from "../model/seed.js";
-import { emptyOut, expectExactCounts, foreignSeats, problemsOf, startWorker, stopAll, until, whileResting } from "./crew.js";
+import {
+  emptyOut,
+  expectExactCounts,
+  foreignSeats,
+  problemsOf,
+  startWorker,
+  stopAll,
+  until,
+  whileResting,
+} from "./crew.js";
 import { Keeper } from "./workers/keeper.mjs";
 import { Control, CUSTOM, DROP, Mailbox, newControl, newMailbox, Random, READY } from "./workers/shared.mjs";
 

@@ -9,7 +9,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type EpochId, SlabHeap } from "temporal-slab";
 import { expect, test } from "vitest";
 import { testSeed } from "../model/seed.js";
-import { emptyOut, expectExactCounts, foreignSeats, problemsOf, startWorker, stopAll, until } from "./crew.js";
+import {
+  emptyOut,
+  expectExactCounts,
+  foreignSeats,
+  problemsOf,
+  startWorker,
+  stopAll,
+  until,
+} from "./crew.js";
 import { Control, CUSTOM, newControl, Random, READY } from "./workers/shared.mjs";
 
 const KIB = 1024;

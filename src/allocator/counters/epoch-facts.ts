@@ -66,7 +66,9 @@ export interface CloseFacts {
   readonly rssAfter: number;
 }
 
+/** Keeps the facts about a close of `era`; those of an era older than the last one are left out. */
 export function noteClose(m: Int32Array, epochShard: number, era: number, facts: CloseFacts): void {
+  if (era < (m[epochShard + EF_CLOSE_ERA] as number)) return;
   storeSeq(m, epochShard + EF_CLOSE_ERA, 0);
   m[epochShard + EF_COMMITTED_BEFORE] = facts.committedBefore;
   m[epochShard + EF_COMMITTED_AFTER] = facts.committedAfter;

@@ -13,8 +13,9 @@
  *   alloc counts before it makes the slot ALLOC, free after it made the slot FREE: whatever is half-done, ALLOCS -
  *   FREES + BALANCE is never below the number of occupied slots, and the excess is what whoever adopts the slab has
  *   to count (`slabs/adopt.ts`);
- *   a counter and the word that says so change together through `commit`, which leaves a note that the reaper, or
- *   the next holder of the seat, completes.
+ *   a counter and the word that says so change together through `commit`, which leaves a note that the reaper completes.
+ * Only owners' counts say how many objects ended: a remote free counts when it is taken back, and until then its slot
+ * shows it. What the freer counts besides tells who freed, and may miss the one it died in.
  */
 import { loadSeq } from "../memory/atomics.js";
 import {
@@ -25,6 +26,7 @@ import {
   SLAB_ALLOCS,
   SLAB_ALLOCS_FOLDED,
   SLAB_BALANCE,
+  SLAB_COLLECTING,
   SLAB_FREES,
   SLAB_FREES_FOLDED,
 } from "../memory/offsets.js";
@@ -80,6 +82,7 @@ export function startCounts(m: Int32Array, record: number, bin: number): void {
   m[record + SLAB_FREES] = 0;
   m[record + SLAB_FREES_FOLDED] = 0;
   m[record + SLAB_BALANCE] = -start;
+  m[record + SLAB_COLLECTING] = 0;
 }
 
 /** Moves what a slab has counted into its holder's counters. */
@@ -114,42 +117,11 @@ export function commit(
   m[seatBase + SEAT_COMMIT_CELL] = 0;
 }
 
-/**
- * Notes that `cell` grows by one if the slot's word changes from `word`, which is up to the compare-and-swap that
- * follows. {@link endFreeNote} afterwards, with what came of it.
- */
-export function noteFree(
-  m: Int32Array,
-  seatBase: number,
-  cell: number,
-  slotWord: number,
-  word: number,
-): void {
-  m[seatBase + SEAT_COMMIT_TARGET] = ((m[cell] as number) + 1) | 0;
-  m[seatBase + SEAT_COMMIT_WORD] = slotWord;
-  m[seatBase + SEAT_COMMIT_VALUE] = word;
-  m[seatBase + SEAT_COMMIT_CELL] = -cell;
-}
-
-export function endFreeNote(m: Int32Array, seatBase: number, cell: number, freed: boolean): void {
-  if (freed) count(m, cell, 1);
-  m[seatBase + SEAT_COMMIT_CELL] = 0;
-}
-
-/** Completes what a dead thread has noted. For its reaper. */
+/** Completes a commit its thread died in. For its reaper. */
 export function finishCommit(m: Int32Array, seatBase: number): void {
-  const note = m[seatBase + SEAT_COMMIT_CELL] as number;
-  if (note === 0) return;
-  const word = m[seatBase + SEAT_COMMIT_WORD] as number;
-  const value = m[seatBase + SEAT_COMMIT_VALUE] as number;
-  if (note > 0) {
-    m[word] = value;
-  } else if (loadSeq(m, word) === value) {
-    // It died before its compare-and-swap: nothing was freed.
-    m[seatBase + SEAT_COMMIT_CELL] = 0;
-    return;
-  }
-  const cell = Math.abs(note);
+  const cell = m[seatBase + SEAT_COMMIT_CELL] as number;
+  if (cell === 0) return;
+  m[m[seatBase + SEAT_COMMIT_WORD] as number] = m[seatBase + SEAT_COMMIT_VALUE] as number;
   finishCarry(m, cell);
   count(m, cell, ((m[seatBase + SEAT_COMMIT_TARGET] as number) - (m[cell] as number)) >>> 0);
   m[seatBase + SEAT_COMMIT_CELL] = 0;

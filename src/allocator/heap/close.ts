@@ -1,12 +1,14 @@
 /** Closing and discarding, with a report of what this thread found. */
 
-import { noteClose } from "../counters/epoch-facts.js";
+import { type CloseFacts, noteClose } from "../counters/epoch-facts.js";
 import {
   C_CLOSE_CALLS,
   C_CLOSE_NS,
   CLASS_SHARD_WORDS,
   E_CLOSE_CALLS,
   E_CLOSE_NS,
+  EF_CLOSE_ERA,
+  EPOCH_SHARD_WORDS,
   HISTOGRAM_EPOCH_CLOSE,
   HISTOGRAM_EPOCH_LIFETIME,
 } from "../counters/fields.js";
@@ -16,6 +18,7 @@ import { closeEra, discardEra, discardErasBefore } from "../epochs/ring.js";
 import { InvalidTypeError, InvalidValueError } from "../errors.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
+import { seatAt } from "../memory/layout.js";
 import { COMMITTED, ERA, FIRST_ERA, MAX_ERA, REC_BASE, RING_SIZE } from "../memory/offsets.js";
 import { processRssBytes } from "../memory/process.js";
 import { describe } from "../memory/size-classes.js";
@@ -24,7 +27,7 @@ import { type DrainTally, newTally } from "../slabs/drain.js";
 import { epochShard } from "../slabs/slab.js";
 import type { CloseReport, EpochId, EpochRef } from "../types.js";
 import { openedAt } from "../words/epoch-table.js";
-import { recEra, ringOf } from "../words/epoch-word.js";
+import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
 import { checkEpoch } from "./alloc.js";
 
 export function epochRef(era: number): EpochRef {
@@ -73,7 +76,7 @@ export function closeEpoch(a: Attachment, epoch: unknown): CloseReport {
   const target = resolve(a, epoch, false);
   if (target.refusal !== undefined) return refused(target.ref, target.refusal);
   poll(a); // earlier changes first, so that the report is about this call only
-  return timed(a, target.ref, newTally(target.ref.era, target.ref.era), (tally) => {
+  return timed(a, target.ref, newTally(target.ref.era, target.ref.era), [target.ref.era], (tally) => {
     const closed = closeEra(a, target.ref.era);
     sync(a, false, tally);
     return closed ? "closed" : "already-closed";
@@ -85,7 +88,7 @@ export function discardEpoch(a: Attachment, epoch: unknown): CloseReport {
   const target = resolve(a, epoch, true);
   if (target.refusal !== undefined) return refused(target.ref, target.refusal);
   poll(a); // earlier changes first, so that the report is about this call only
-  return timed(a, target.ref, newTally(target.ref.era, target.ref.era), (tally) => {
+  return timed(a, target.ref, newTally(target.ref.era, target.ref.era), [target.ref.era], (tally) => {
     const discarded = discardEra(a, target.ref.era);
     sync(a, false, tally);
     return discarded ? "discarded" : "already-discarded";
@@ -96,11 +99,19 @@ export function discardBefore(a: Attachment, epoch: unknown): CloseReport {
   const ref = checkRef(epoch);
   if (ref.era > loadSeq(a.m, ERA)) return refused(ref, "never-opened");
   poll(a);
-  return timed(a, ref, newTally(0, ref.era - 1), (tally) => {
+  return timed(a, ref, newTally(0, ref.era - 1), erasBefore(a, ref.era), (tally) => {
     const discarded = discardErasBefore(a, ref.era);
     sync(a, false, tally);
     return discarded ? "discarded" : "already-discarded";
   });
+}
+
+/** The eras before `era` that are in the ring and not discarded yet. */
+function erasBefore(a: Attachment, era: number): number[] {
+  const recs = Array.from({ length: RING_SIZE }, (_, ring) => loadSeq(a.m, REC_BASE + ring));
+  return recs
+    .filter((rec) => recEra(rec) >= FIRST_ERA && recEra(rec) < era && recState(rec) !== EPOCH_DISCARD)
+    .map(recEra);
 }
 
 function refused(ref: EpochRef, reason: "stale" | "never-opened"): CloseReport {
@@ -118,16 +129,18 @@ function refused(ref: EpochRef, reason: "stale" | "never-opened"): CloseReport {
 
 /** An epoch that this thread's leaving has closed: its part of the draining, reported like that of a close it asked for. */
 export function finishAutoClose(a: Attachment, era: number): void {
-  timed(a, epochRef(era), newTally(era, era), (tally) => {
+  timed(a, epochRef(era), newTally(era, era), [era], (tally) => {
     sync(a, false, tally);
     return "closed";
   });
 }
 
+/** `eras`: those that the work closes or discards. */
 function timed(
   a: Attachment,
   ref: EpochRef,
   tally: DrainTally,
+  eras: readonly number[],
   work: (tally: DrainTally) => "closed" | "already-closed" | "discarded" | "already-discarded",
 ): CloseReport {
   const { m, layout } = a;
@@ -137,20 +150,16 @@ function timed(
   const start = performance.now();
   const reason = work(tally);
   const durationNs = Math.round((performance.now() - start) * 1e6);
-  const applied = reason === "closed" || reason === "discarded";
   if (!a.detached) {
-    record(a, ref, durationNs, applied);
-    noteClose(m, epochShard(a, ref.id), ref.era, {
-      atMs: Date.now(),
-      committedBefore,
-      committedAfter: loadSeq(m, COMMITTED),
-      rssBefore,
-      rssAfter: measureRss ? processRssBytes() : 0,
-    });
+    recordTime(a, ref.id, durationNs);
+    const committedAfter = loadSeq(m, COMMITTED);
+    const rssAfter = measureRss ? processRssBytes() : 0;
+    const facts = { atMs: Date.now(), committedBefore, committedAfter, rssBefore, rssAfter };
+    for (const era of eras) recordClose(a, era, facts);
   }
   return {
     epoch: ref,
-    applied,
+    applied: reason === "closed" || reason === "discarded",
     reason,
     slabsScanned: tally.slabsScanned,
     slabsRecycled: tally.slabsRecycled,
@@ -160,9 +169,9 @@ function timed(
   };
 }
 
-function record(a: Attachment, ref: EpochRef, durationNs: number, applied: boolean): void {
+function recordTime(a: Attachment, ring: number, durationNs: number): void {
   const { m, layout } = a;
-  const shard = epochShard(a, ref.id);
+  const shard = epochShard(a, ring);
   count(m, shard + E_CLOSE_CALLS, 1);
   countLarge(m, shard + E_CLOSE_NS, durationNs);
   // One close concerns every class; its time is shared evenly among them so that the sum over classes is exact.
@@ -173,10 +182,26 @@ function record(a: Attachment, ref: EpochRef, durationNs: number, applied: boole
     countLarge(m, bin + C_CLOSE_NS, c === 0 ? durationNs - share * (layout.classCount - 1) : share);
   }
   recordDuration(m, histogramAt(layout, a.seat, HISTOGRAM_EPOCH_CLOSE), durationNs, -1);
-  const openedMs = openedAt(m, ref.era);
-  if (!applied || openedMs === 0) return;
-  const lifetimeNs = Math.max(0, Date.now() - openedMs) * 1e6;
-  recordDuration(m, histogramAt(layout, a.seat, HISTOGRAM_EPOCH_LIFETIME), lifetimeNs, -1);
+}
+
+function recordClose(a: Attachment, era: number, facts: CloseFacts): void {
+  const { m, layout } = a;
+  const openedMs = openedAt(m, era);
+  // An epoch lives until somebody first closes or discards it; that the ring has advanced does not end it.
+  if (openedMs !== 0 && !wasClosed(a, era)) {
+    const lifetimeNs = Math.max(0, facts.atMs - openedMs) * 1e6;
+    recordDuration(m, histogramAt(layout, a.seat, HISTOGRAM_EPOCH_LIFETIME), lifetimeNs, -1);
+  }
+  noteClose(m, epochShard(a, ringOf(era)), era, facts);
+}
+
+/** Has any thread's call closed or discarded the era before? */
+function wasClosed({ m, layout }: Attachment, era: number): boolean {
+  const shard = layout.seatEpochShards + ringOf(era) * EPOCH_SHARD_WORDS;
+  for (let seat = 1; seat <= layout.maxWorkers; seat++) {
+    if (loadSeq(m, seatAt(layout, seat) + shard + EF_CLOSE_ERA) === era) return true;
+  }
+  return false;
 }
 
 /** Reading the RSS twice takes 16 us and more: affordable for a burst of closes, then for one in 8 ms. */

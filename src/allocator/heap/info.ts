@@ -9,6 +9,7 @@ import {
   C_NEW_SLAB,
   C_OOM,
   C_RECYCLED,
+  C_REMOTE_COLLECTED,
   C_REMOTE_FREES,
   C_REUSED,
   C_SLOW,
@@ -23,6 +24,7 @@ import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { binAt, recordAt, seatAt } from "../memory/layout.js";
 import {
+  CLASS_SLOTS_BASE,
   REC_BASE,
   RING_SIZE,
   SEAT_COUNTERS,
@@ -35,8 +37,17 @@ import type { EpochId, EpochInfo, HeapCounters, SeatInfo, SeatState } from "../t
 import { openedAt, refcount } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, EPOCH_DISCARD, recEra, recState } from "../words/epoch-word.js";
 import { readLabel } from "../words/label.js";
+import { countRemoteFreed } from "../words/remote-freed.js";
 import { SEAT_FREE, seatIncarnation, seatState } from "../words/seat-word.js";
-import { TAG_CLAIMED, TAG_FREE, TAG_TAIL, tagRing, tagState } from "../words/slab-tag.js";
+import {
+  TAG_CLAIMED,
+  TAG_FREE,
+  TAG_LARGE,
+  TAG_TAIL,
+  tagClass,
+  tagRing,
+  tagState,
+} from "../words/slab-tag.js";
 
 export function epochInfo(a: Attachment, ring: number): EpochInfo {
   const { m, layout } = a;
@@ -119,6 +130,7 @@ export function heapCounters(a: Attachment): HeapCounters {
     C_CLOSED,
     C_REMOTE_FREES,
     C_LOCAL_FREES,
+    C_REMOTE_COLLECTED,
     C_DISCARDED,
   ];
   for (let seat = 1; seat <= layout.maxWorkers; seat++) {
@@ -137,18 +149,20 @@ export function heapCounters(a: Attachment): HeapCounters {
   const total = (cell: number): number => totals.get(cell) ?? 0;
   // The slabs after the counters: see counters/slab-counts.ts.
   let allocCount = total(C_ALLOCS);
-  let freeCount = total(C_LOCAL_FREES) + total(C_REMOTE_FREES) + total(C_DISCARDED);
+  let freeCount = total(C_LOCAL_FREES) + total(C_REMOTE_COLLECTED) + total(C_DISCARDED);
   const counts: SlabCounts = { occupied: 0, unfoldedAllocs: 0, unfoldedFrees: 0 };
   let committedSlabs = 0;
   for (let slab = 0; slab < layout.slabCount; slab++) {
     const record = recordAt(slab);
-    const state = tagState(loadSeq(m, record + SLAB_TAG));
+    const tag = loadSeq(m, record + SLAB_TAG);
+    const state = tagState(tag);
     if (state === TAG_FREE) continue;
     committedSlabs++;
     if (state === TAG_TAIL || state === TAG_CLAIMED) continue;
+    const slots = state === TAG_LARGE ? 1 : (m[CLASS_SLOTS_BASE + tagClass(tag)] as number);
     readSlabCounts(m, record, counts);
     allocCount += counts.unfoldedAllocs;
-    freeCount += counts.unfoldedFrees;
+    freeCount += counts.unfoldedFrees + countRemoteFreed(m, layout, slab, record, tag, slots);
   }
   return {
     allocCount,

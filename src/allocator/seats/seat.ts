@@ -5,6 +5,7 @@ import {
   CELL_WORDS,
   CLASS_SHARD_WORDS,
   EF_MADVISE_BYTES,
+  EPOCH_HEADER_WORDS,
   EPOCH_SHARD_WORDS,
   SEAT_SHARD_WORDS,
 } from "../counters/fields.js";
@@ -92,7 +93,8 @@ function settleIn(a: Attachment): void {
   finishCarries(m, a.seatBase + SEAT_COUNTERS, SEAT_SHARD_WORDS);
   for (let ring = 0; ring < RING_SIZE; ring++) {
     const shard = a.seatBase + layout.seatEpochShards + ring * EPOCH_SHARD_WORDS;
-    finishCarries(m, shard + EF_MADVISE_BYTES, EPOCH_SHARD_WORDS - EF_MADVISE_BYTES);
+    finishCarry(m, shard + EF_MADVISE_BYTES);
+    finishCarries(m, shard + EPOCH_HEADER_WORDS, EPOCH_SHARD_WORDS - EPOCH_HEADER_WORDS);
   }
   finishHistograms(m, layout, a.seat);
   resetBins(a);

@@ -15,6 +15,7 @@ import {
   C_DISCARDED,
   C_LOCAL_FREES,
   C_REMOTE_COLLECTED,
+  E_DISCARDED,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { commit, liveCount } from "../counters/slab-counts.js";
@@ -53,6 +54,7 @@ import { releaseRun, setUpRun } from "./large-run.js";
 import { endCollecting } from "./remote-free.js";
 import {
   classShard,
+  epochShard,
   firstSlot,
   isDraining,
   linkOwn,
@@ -140,6 +142,7 @@ function countUnfinished(a: Attachment, record: number, tag: number, first: numb
     cell = C_ALLOCS; // no order of our stores leads here; damaged words are put right all the same
   else if (m[record + SLAB_COLLECTING] === 1) cell = C_REMOTE_COLLECTED;
   else if (isDiscarded(a, record)) cell = C_DISCARDED;
+  if (cell === C_DISCARDED) count(m, epochShard(a, tagRing(tag)) + E_DISCARDED, excess);
   const balance = (m[record + SLAB_BALANCE] as number) - excess;
   commit(m, a.seatBase, classShard(a, tag) + cell, Math.abs(excess), record + SLAB_BALANCE, balance);
 }
@@ -150,11 +153,10 @@ function adoptRun(a: Attachment, record: number, tag: number): void {
   countUnfinished(a, record, tag, slot, 1);
   setUpRun(a, record, tagRing(tag));
   const word = loadSeq(m, slot);
-  if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) {
-    m[record + SLAB_COLLECTING] = 1;
-    m[slot] = nextFree(word);
-    endCollecting(a, record, tag, 1);
-  }
+  const freed = (word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED;
+  m[record + SLAB_COLLECTING] = 1;
+  if (freed) m[slot] = nextFree(word);
+  endCollecting(a, record, tag, freed ? 1 : 0);
   if ((word & SLOT_STATE_MASK) !== SLOT_ALLOC) {
     releaseRun(a, record);
     return;

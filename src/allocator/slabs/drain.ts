@@ -3,7 +3,6 @@ import {
   C_CLOSE_RECYCLED,
   C_CLOSE_SCANNED,
   C_DISCARDED,
-  C_REMOTE_COLLECTED,
   E_CLOSE_RECYCLED,
   E_CLOSE_SCANNED,
   E_DISCARDED,
@@ -30,6 +29,7 @@ import { readLabelNumber } from "../words/label.js";
 import { TAG_LARGE, tagState } from "../words/slab-tag.js";
 import { FAST_FREE_MASK, isOccupied, nextFree, SLOT_ALLOC, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
+import { takeBack } from "./remote-free.js";
 import {
   classShard,
   epochShard,
@@ -130,17 +130,13 @@ function wipeSlab(a: Attachment, record: number): number {
     }
   }
   const ended = endObjects(m, first, end);
-  const balance = m[record + SLAB_BALANCE] as number;
-  const shard = classShard(a, tag);
   if (ended > 0) {
-    commit(m, a.seatBase, shard + C_DISCARDED, ended, record + SLAB_BALANCE, balance - ended);
+    const balance = (m[record + SLAB_BALANCE] as number) - ended;
+    commit(m, a.seatBase, classShard(a, tag) + C_DISCARDED, ended, record + SLAB_BALANCE, balance);
     count(m, epochShard(a, ringOf(m[record + SLAB_ERA] as number)) + E_DISCARDED, ended);
   }
-  // The rest had been freed by other threads already.
-  const freed = liveCount(m, record);
-  if (freed > 0) {
-    commit(m, a.seatBase, shard + C_REMOTE_COLLECTED, freed, record + SLAB_BALANCE, balance - ended - freed);
-  }
+  // The rest had been freed by other threads already, which have not told us yet.
+  if (liveCount(m, record) > 0) takeBack(a, record, tag);
   return ended;
 }
 
@@ -175,9 +171,9 @@ function endEach(m: Int32Array, first: number, end: number): number {
   let ended = 0;
   for (let slot = first; slot < end; slot++) {
     const word = m[slot] as number;
-    if (!isOccupied(word)) continue;
+    if ((word & SLOT_STATE_MASK) !== SLOT_ALLOC) continue;
     m[slot] = nextFree(word);
-    if ((word & SLOT_STATE_MASK) === SLOT_ALLOC) ended++;
+    ended++;
   }
   return ended;
 }

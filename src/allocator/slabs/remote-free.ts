@@ -13,7 +13,7 @@
  */
 import { C_FREE_RETRIES, C_REMOTE_COLLECTED, C_REMOTE_FREES, S_COLLECTS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
-import { commit, endFreeNote, liveCount, noteFree } from "../counters/slab-counts.js";
+import { commit, liveCount } from "../counters/slab-counts.js";
 import { casSeq, exchangeSeq, loadSeq, orSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { recordAt, seatAt } from "../memory/layout.js";
@@ -38,12 +38,9 @@ const BOUNDED_WORDS = 64;
 export function freeRemote(a: Attachment, slab: number, slotWord: number, word: number): boolean {
   const { m } = a;
   const record = recordAt(slab);
-  // The object keeps the slab in its class: if the free succeeds, this was its class.
+  // Before the free: the object keeps the slab in its class; afterwards it may be of another already.
   const shard = classShard(a, m[record + SLAB_TAG] as number);
-  noteFree(m, a.seatBase, shard + C_REMOTE_FREES, slotWord, word);
-  const freed = casSeq(m, slotWord, word, word - SLOT_ALLOC + SLOT_REMOTE_FREED);
-  endFreeNote(m, a.seatBase, shard + C_REMOTE_FREES, freed);
-  if (!freed) {
+  if (!casSeq(m, slotWord, word, word - SLOT_ALLOC + SLOT_REMOTE_FREED)) {
     count(m, shard + C_FREE_RETRIES, 1);
     return false;
   }
@@ -54,6 +51,8 @@ export function freeRemote(a: Attachment, slab: number, slotWord: number, word: 
     // The plain read is not early: it follows the atomic one of the tag.
     if (((m[pending + (slab >> 5)] as number) & bit) === 0) orSeq(m, pending + (slab >> 5), bit);
   }
+  // Who frees; that it was freed is counted by whoever takes the slot back.
+  count(m, shard + C_REMOTE_FREES, 1);
   return true;
 }
 
@@ -95,10 +94,22 @@ function collectWord(a: Attachment, pendingWord: number, firstSlab: number): num
 export function collectSlab(a: Attachment, record: number): number {
   const { m } = a;
   const tag = m[record + SLAB_TAG] as number;
+  const wasFull = m[record + SLAB_HEAD] === 0;
+  const collected = takeBack(a, record, tag);
+  count(m, a.seatBase + SEAT_COUNTERS + S_COLLECTS, 1);
+  if (collected === 0) return 0;
+  if (tagState(tag) === TAG_LARGE) releaseRun(a, record);
+  else if (liveCount(m, record) === 0 && isDraining(a, record)) recycleSlab(a, record);
+  else if (wasFull && m[record + SLAB_HEAD] !== 0) noteRoom(a, record);
+  return collected;
+}
+
+/** Makes every REMOTE_FREED slot of an own slab FREE, and counts them; returns how many there were. */
+export function takeBack(a: Attachment, record: number, tag: number): number {
+  const { m } = a;
   const large = tagState(tag) === TAG_LARGE;
   const first = firstSlot(a, record);
   const end = first + (large ? 1 : (m[record + SLAB_CARVED] as number));
-  const wasFull = m[record + SLAB_HEAD] === 0;
   let collected = 0;
   m[record + SLAB_COLLECTING] = 1;
   for (let slot = first; slot < end; slot++) {
@@ -115,11 +126,6 @@ export function collectSlab(a: Attachment, record: number): number {
     if ((next & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, slot);
   }
   endCollecting(a, record, tag, collected);
-  count(m, a.seatBase + SEAT_COUNTERS + S_COLLECTS, 1);
-  if (collected === 0) return 0;
-  if (large) releaseRun(a, record);
-  else if (liveCount(m, record) === 0 && isDraining(a, record)) recycleSlab(a, record);
-  else if (wasFull && m[record + SLAB_HEAD] !== 0) noteRoom(a, record);
   return collected;
 }
 

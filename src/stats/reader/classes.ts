@@ -15,7 +15,7 @@ export const CLASS_ALLOCS = 0;
 export const CLASS_FREES = 1;
 export const SEAT_ALLOCS = 2;
 export const SEAT_FREES = 3;
-export const CLASS_DISCARDS = 4;
+export const CLASS_LOCAL_FREES = 4;
 
 /**
  * Keeps what was reported of such figures. A sum of several words may miss what moves from one to another meanwhile,
@@ -55,18 +55,16 @@ export function sumHoldings(holdings: readonly Holding[], pick: (holding: Holdin
   return sum;
 }
 
-/** Allocations, frees and discards of a class so far; `classCount` stands for large objects. */
+/** Allocations and frees of a class so far; `classCount` stands for large objects. */
 export function operationsOf({ counts, slabs, highWater }: Readings, classIndex: number) {
   const cells = counts.classes[classIndex] as ClassCounts;
   const allocs = cells.of("bitmap_alloc_attempts") + (slabs.unfoldedAllocs.byClass[classIndex] as number);
   const local = cells.of("local_free_count") + (slabs.unfoldedFrees.byClass[classIndex] as number);
-  const discards = cells.of("discarded_objects") + (slabs.uncountedDiscards[classIndex] as number);
-  const localFrees = highWater.keep(CLASS_FREES, classIndex, local);
+  const taken = cells.of("remote_free_collected") + (slabs.uncountedFrees[classIndex] as number);
   return {
     allocs: highWater.keep(CLASS_ALLOCS, classIndex, allocs),
-    localFrees,
-    frees: localFrees + cells.of("remote_free_count"),
-    discards: highWater.keep(CLASS_DISCARDS, classIndex, discards),
+    localFrees: highWater.keep(CLASS_LOCAL_FREES, classIndex, local),
+    frees: highWater.keep(CLASS_FREES, classIndex, local + taken),
   };
 }
 
@@ -82,7 +80,7 @@ export function classRow(readings: Readings, classIndex: number): ClassStats {
   const { layout } = words;
   const size = layout.sizeClasses[classIndex] as number;
   const cells = counts.classes[classIndex] as ClassCounts;
-  const { allocs, frees, localFrees, discards } = operationsOf(readings, classIndex);
+  const { allocs, frees, localFrees } = operationsOf(readings, classIndex);
   const held = sumHoldings(slabs.holdings, (holding) => holding.classIndex === classIndex);
   const netSlabs = held.partial + held.full;
   const row: Writable<ClassStats> = { ...EMPTY_CLASS };
@@ -93,7 +91,6 @@ export function classRow(readings: Readings, classIndex: number): ClassStats {
   row.bitmap_alloc_attempts = allocs;
   row.bitmap_free_attempts = frees;
   row.local_free_count = localFrees;
-  row.discarded_objects = discards;
   row.avg_alloc_cas_retries_per_attempt = ratio(row.bitmap_alloc_cas_retries, allocs);
   row.avg_free_cas_retries_per_attempt = ratio(row.bitmap_free_cas_retries, frees);
   row.current_partial_cas_failure_rate = ratio(
@@ -120,7 +117,7 @@ export function classRow(readings: Readings, classIndex: number): ClassStats {
 export function largeRow(readings: Readings): LargeStats {
   const { classCount } = readings.words.layout;
   const cells = readings.counts.classes[classCount] as ClassCounts;
-  const { allocs, frees, discards } = operationsOf(readings, classCount);
+  const { allocs, frees } = operationsOf(readings, classCount);
   const held = sumHoldings(readings.slabs.holdings, (holding) => holding.classIndex === classCount);
   return {
     live_objects: held.liveObjects,
@@ -129,7 +126,7 @@ export function largeRow(readings: Readings): LargeStats {
     alloc_count: allocs,
     free_count: frees,
     failures: cells.of("slow_path_out_of_memory"),
-    discarded_objects: discards,
+    discarded_objects: cells.of("discarded_objects"),
     slabs_allocated: cells.of("new_slab_count"),
     slabs_recycled: cells.of("empty_slab_recycled"),
     madvise_calls: cells.of("madvise_calls"),

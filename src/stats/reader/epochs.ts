@@ -151,5 +151,7 @@ export function labelRegistry({ m }: HeapWords): LabelRegistry {
     const label = labelText(m, id);
     if (label !== undefined) labels[id] = label;
   }
+  // Where all others are taken, some epochs may go by this one.
+  if (Object.keys(labels).length === LABEL_OTHER) labels[LABEL_OTHER] = labelText(m, LABEL_OTHER) as string;
   return { count: Object.keys(labels).length, max_labels: MAX_LABELS, labels };
 }

@@ -214,7 +214,7 @@ function heapRow(readings: Readings, classes: readonly ClassStats[]): HeapStats 
     attached_workers: attached,
     alloc_count: sum(operations.map((o) => o.allocs)),
     free_count: sum(operations.map((o) => o.frees)),
-    discarded_count: sum(operations.map((o) => o.discards)),
+    discarded_count: sum(cells.map((c) => c.of("discarded_objects"))),
     alloc_failures_out_of_memory: sum(cells.map((c) => c.of("slow_path_out_of_memory"))),
     alloc_failures_epoch_closed: sum(cells.map((c) => c.of("slow_path_epoch_closed"))),
     ...counts.heap.toObject(),

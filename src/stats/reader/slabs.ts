@@ -1,10 +1,9 @@
 /** One pass over the slab records: who holds how many slabs and objects, by class, seat, epoch and era. */
 import { readSlabCounts, type SlabCounts } from "../../allocator/counters/slab-counts.js";
 import { loadSeq } from "../../allocator/memory/atomics.js";
-import { recordAt, seatAt } from "../../allocator/memory/layout.js";
+import { recordAt } from "../../allocator/memory/layout.js";
 import {
   CLASS_SLOTS_BASE,
-  SLAB_CARVED,
   SLAB_ERA,
   SLAB_LABEL,
   SLAB_OPENED_SEC,
@@ -13,11 +12,11 @@ import {
   SLAB_USED,
 } from "../../allocator/memory/offsets.js";
 import { isEraDiscarded } from "../../allocator/words/epoch-table.js";
+import { countRemoteFreed } from "../../allocator/words/remote-freed.js";
 import {
   TAG_CLAIMED,
   TAG_FREE,
   TAG_LARGE,
-  TAG_ORPHANED,
   TAG_TAIL,
   tagClass,
   tagOwner,
@@ -50,8 +49,8 @@ export interface SlabSums {
   /** Allocations and frees not folded into the seats' counters yet, by class and by seat. */
   readonly unfoldedAllocs: { readonly byClass: Float64Array; readonly bySeat: Float64Array };
   readonly unfoldedFrees: { readonly byClass: Float64Array; readonly bySeat: Float64Array };
-  /** Objects of discarded epochs that their owners have not ended and counted yet, by class. */
-  readonly uncountedDiscards: Float64Array;
+  /** Objects that other threads freed and that owners have not counted yet, by class. */
+  readonly uncountedFrees: Float64Array;
   /** Slabs by owner's seat; 0 is nobody. */
   readonly owned: Float64Array;
   readonly freeSlabs: number;
@@ -69,7 +68,7 @@ export function readSlabs(words: HeapWords): SlabSums {
   const { m, layout } = words;
   const allocs = perClassAndSeat(words);
   const frees = perClassAndSeat(words);
-  const uncountedDiscards = new Float64Array(layout.classCount + 1);
+  const uncountedFrees = new Float64Array(layout.classCount + 1);
   const owned = new Float64Array(layout.maxWorkers + 1);
   const holdings = new Holdings();
   const seen = new Look();
@@ -95,7 +94,7 @@ export function readSlabs(words: HeapWords): SlabSums {
       owned[owner] = (owned[owner] as number) + seen.slabs;
       addTo(allocs, seen.classIndex, owner, seen.unfoldedAllocs);
       addTo(frees, seen.classIndex, owner, seen.unfoldedFrees);
-      uncountedDiscards[seen.classIndex] = (uncountedDiscards[seen.classIndex] as number) + seen.discarded;
+      uncountedFrees[seen.classIndex] = (uncountedFrees[seen.classIndex] as number) + seen.remoteFreed;
       holdings.add(m, record, seen, layout.slabSize);
       break;
     }
@@ -104,7 +103,7 @@ export function readSlabs(words: HeapWords): SlabSums {
     holdings: holdings.list,
     unfoldedAllocs: allocs,
     unfoldedFrees: frees,
-    uncountedDiscards,
+    uncountedFrees,
     owned,
     freeSlabs,
     freeUsedSlabs,
@@ -123,8 +122,8 @@ class Look implements SlabCounts {
   /** Slots that are not FREE. */
   occupied = 0;
   live = 0;
-  /** Objects that are stale already, because their epoch was discarded. */
-  discarded = 0;
+  /** Objects that other threads freed and the owner has not taken back: occupied, but not live. */
+  remoteFreed = 0;
   unfoldedAllocs = 0;
   unfoldedFrees = 0;
 
@@ -137,35 +136,10 @@ class Look implements SlabCounts {
     this.slabs = Math.max(1, Math.min(run, layout.slabCount - slab));
     this.era = loadSeq(m, record + SLAB_ERA);
     readSlabCounts(m, record, this);
-    const objects = Math.max(0, this.occupied - uncollected(words, slab, record, tag, this.slots));
-    const discarded = isEraDiscarded(m, record);
-    this.live = discarded ? 0 : objects;
-    this.discarded = discarded ? objects : 0;
+    this.remoteFreed = countRemoteFreed(m, layout, slab, record, tag, this.slots);
+    // Those of a discarded epoch are stale already, whether or not their owner has ended them.
+    this.live = isEraDiscarded(m, record) ? 0 : Math.max(0, this.occupied - this.remoteFreed);
   }
-}
-
-/**
- * Objects that other threads freed and the owner has not taken back: they count as occupied, but are not live. Only a
- * slab whose owner was told, or that has none, can have any.
- */
-function uncollected(words: HeapWords, slab: number, record: number, tag: number, slots: number): number {
-  const { m, layout } = words;
-  const owner = tagOwner(tag);
-  if (owner !== 0) {
-    const pending = loadSeq(m, seatAt(layout, owner) + layout.seatPending + (slab >> 5));
-    if ((pending & (1 << (slab & 31))) === 0) return 0;
-  }
-  const first = layout.slotBase + (slab << layout.slotsShift);
-  const carved = tagState(tag) === TAG_ORPHANED || slots === 1 ? slots : loadSeq(m, record + SLAB_CARVED);
-  const end = first + Math.max(0, Math.min(slots, carved));
-  let freed = 0;
-  // Plain reads: a slot that changes meanwhile may be seen before or after. REMOTE_FREED is binary 10; without a branch,
-  // as there may be millions to look at.
-  for (let slot = first; slot < end; slot++) {
-    const word = m[slot] as number;
-    freed += (word >>> 1) & ~word & 1;
-  }
-  return freed;
 }
 
 function perClassAndSeat({ layout }: HeapWords) {

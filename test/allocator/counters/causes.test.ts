@@ -5,11 +5,7 @@
  * difference of the class shard is compared, so that a count in a wrong place fails too.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  EPOCH_FIELDS,
-  EPOCH_SHARD_WORDS,
-  SEAT_FIELDS,
-} from "../../../src/allocator/counters/fields.js";
+import { EPOCH_FIELDS, EPOCH_SHARD_WORDS, SEAT_FIELDS } from "../../../src/allocator/counters/fields.js";
 import { readCounter } from "../../../src/allocator/counters/record.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { recordAt, SEAT_COUNTERS, SLAB_TAG, seatAt } from "../../../src/allocator/memory/layout.js";

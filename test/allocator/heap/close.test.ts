@@ -5,8 +5,8 @@
  * look like, and which epochs stay open, is in epochs/ring.test.ts.
  */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { C_CLOSE_CALLS, E_CLOSE_CALLS, EPOCH_SHARD_WORDS } from "../../../src/allocator/counters/fields.js";
 import { type CloseFacts, readClose } from "../../../src/allocator/counters/epoch-facts.js";
+import { C_CLOSE_CALLS, E_CLOSE_CALLS, EPOCH_SHARD_WORDS } from "../../../src/allocator/counters/fields.js";
 import { readCounter } from "../../../src/allocator/counters/record.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { RING_SIZE } from "../../../src/allocator/memory/layout.js";
@@ -312,13 +312,15 @@ describe("what is written down", () => {
     freeAll(heap, live);
   });
 
-  test("lifetimes are those of epochs this call has closed or discarded; closes are timed in any case", () => {
+  test("an epoch's life ends once, with the first call by whichever thread; closes are timed in any case", () => {
     const epoch = heap.currentEpoch;
+    heap.advanceEpoch();
     heap.closeEpoch(epoch);
-    heap.closeEpoch(epoch);
+    other.closeEpoch(epoch);
     heap.discardEpoch(epoch);
     const all = allCounters(heap);
-    expect([all.get("seat 1 epoch_close"), all.get("seat 1 epoch_lifetime")]).toEqual([3, 2]);
+    expect([all.get("seat 1 epoch_close"), all.get("seat 1 epoch_lifetime")]).toEqual([2, 1]);
+    expect([all.get("seat 2 epoch_close"), all.get("seat 2 epoch_lifetime")]).toEqual([1, 0]);
   });
 
   test("calls are counted in the calling thread's shards, refusals are not", () => {

@@ -50,7 +50,11 @@ export const OWNED_CORRUPTIONS: readonly Corruption[] = [
   ],
   ["carved beyond the slab", (w) => w.set(0, SLAB_CARVED, 65), ["slab 0: 65 of 64 slots carved"]],
   ["carved less than nothing", (w) => w.set(0, SLAB_CARVED, -1), ["slab 0: -1 of 64 slots carved"]],
-  ["a live count", (w) => w.set(0, SLAB_BALANCE, w.get(0, SLAB_BALANCE) + 1), ["slab 0: live count 3, but 2 slots are occupied"]],
+  [
+    "a live count",
+    (w) => w.set(0, SLAB_BALANCE, w.get(0, SLAB_BALANCE) + 1),
+    ["slab 0: live count 3, but 2 slots are occupied"],
+  ],
   [
     "an object freed behind the owner's back",
     (w) => w.setSlot(0, 1, 4),

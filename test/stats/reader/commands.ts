@@ -41,11 +41,18 @@ const kind = fc.nat(9);
 /** Few enough to come back, more than the heap remembers by number, some too long, some cut inside a character. */
 const text = fc.oneof(
   fc.nat(17).map((n) => `label ${n}`),
-  fc.constantFrom("", "worker-ÄÖÜ-with-a-name-too-long-for-it", "x".repeat(31), "1234567890123456789012345678é…"),
+  fc.constantFrom(
+    "",
+    "worker-ÄÖÜ-with-a-name-too-long-for-it",
+    "x".repeat(31),
+    "1234567890123456789012345678é…",
+  ),
 );
 
 type Of<Op extends Command["op"]> = Extract<Command, { op: Op }>;
-type Parts<Op extends Command["op"]> = { [K in keyof Omit<Of<Op>, "op">]: fc.Arbitrary<Of<Op>[K & keyof Of<Op>]> };
+type Parts<Op extends Command["op"]> = {
+  [K in keyof Omit<Of<Op>, "op">]: fc.Arbitrary<Of<Op>[K & keyof Of<Op>]>;
+};
 
 function make<const Op extends Command["op"]>(weight: number, op: Op, parts: Parts<Op>) {
   const arbitrary = fc.record(parts as Record<string, fc.Arbitrary<unknown>>);

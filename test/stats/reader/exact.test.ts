@@ -16,7 +16,7 @@ import { script, soloCommands } from "./commands.js";
 import { differences } from "./expected.js";
 import { World } from "./world.js";
 
-const SCRIPTS = 250;
+const SCRIPTS = 200;
 
 const validate = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true }).compile(statsSchema());
 
@@ -61,7 +61,17 @@ describe("the document against an independent count", () => {
 
   test(`${SCRIPTS} random scripts`, { timeout: 120_000 }, () => {
     const seed = testSeed("stats, scripts");
-    const reached = { remote: 0, discarded: 0, large: 0, outOfMemory: 0, reaps: 0, older: 0, orphans: 0, released: 0, closes: 0 };
+    const reached = {
+      remote: 0,
+      discarded: 0,
+      large: 0,
+      outOfMemory: 0,
+      reaps: 0,
+      older: 0,
+      orphans: 0,
+      released: 0,
+      closes: 0,
+    };
     fc.assert(
       fc.property(script, ({ options, seats, releasing, commands }) => {
         vi.setSystemTime(1_790_000_000_123);

@@ -193,7 +193,9 @@ describe("methods", () => {
     let found = 0;
     for (const epoch of epochs) {
       for (const { class_index: index } of classes) {
-        const rows = epoch.eras.filter((row) => row.epoch_era === epoch.epoch_era && row.class_index === index);
+        const rows = epoch.eras.filter(
+          (row) => row.epoch_era === epoch.epoch_era && row.class_index === index,
+        );
         const row = reader.epoch(index, epoch.epoch_id);
         found += rows.length;
         if (rows.length > 0) expect(row).toEqual(rows[0]);
@@ -294,10 +296,11 @@ describe("labels", () => {
     for (let i = 1; i <= 14; i++) heap.setEpochLabel(ring.id, `name ${i}`);
     heap.setEpochLabel(ring.id, "one too many");
     const { label_registry: registry, epochs } = reader.snapshot();
-    expect(registry.count).toBe(15);
+    expect(registry.count).toBe(16);
     expect(registry.max_labels).toBe(16);
     expect(registry.labels[0]).toBe("(unlabeled)");
-    expect(Object.keys(registry.labels)).toHaveLength(15);
+    expect(Object.keys(registry.labels)).toHaveLength(16);
+    expect(registry.labels[15]).toBe("(other)");
     for (let i = 1; i <= 14; i++) expect(registry.labels[i]).toBe(`name ${i}`);
     expect(epochs[ring.id].label).toBe("one too many");
     heap.alloc(64);
@@ -355,16 +358,20 @@ describe("64-bit counters", () => {
     others.push(another(heap));
     const { layout } = heap._a;
     fc.assert(
-      fc.property(fc.array(fc.nat(2 ** 31 - 1), { minLength: 6, maxLength: 6 }), fc.nat(1000), (los, high) => {
-        let total = 0;
-        los.forEach((lo, i) => {
-          put(binAt(layout, 1 + (i % 2), i >> 1) + C_NEW_SLAB, lo, high, high);
-          total += high * TWO_32 + lo;
-        });
-        const document = StatsReader.open(heap).snapshot();
-        expect(document.total_slabs_allocated).toBe(total);
-        expect(document.classes[0].new_slab_count).toBe(2 * high * TWO_32 + los[0] + los[1]);
-      }),
+      fc.property(
+        fc.array(fc.nat(2 ** 31 - 1), { minLength: 6, maxLength: 6 }),
+        fc.nat(1000),
+        (los, high) => {
+          let total = 0;
+          los.forEach((lo, i) => {
+            put(binAt(layout, 1 + (i % 2), i >> 1) + C_NEW_SLAB, lo, high, high);
+            total += high * TWO_32 + lo;
+          });
+          const document = StatsReader.open(heap).snapshot();
+          expect(document.total_slabs_allocated).toBe(total);
+          expect(document.classes[0].new_slab_count).toBe(2 * high * TWO_32 + los[0] + los[1]);
+        },
+      ),
     );
     for (let i = 0; i < 6; i++) put(binAt(layout, 1 + (i % 2), i >> 1) + C_NEW_SLAB, 0, 0, 0);
   });

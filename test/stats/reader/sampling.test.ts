@@ -92,7 +92,10 @@ function record(byseat: readonly (readonly [SlabHeap, readonly number[]])[]): La
 }
 
 describe("histograms", () => {
-  const durations = fc.array(fc.oneof(fc.nat(40), fc.nat(10_000), fc.nat(2 ** 40)), { minLength: 1, maxLength: 60 });
+  const durations = fc.array(fc.oneof(fc.nat(40), fc.nat(10_000), fc.nat(2 ** 40)), {
+    minLength: 1,
+    maxLength: 60,
+  });
 
   test("merge over seats; percentiles are those of the list, at most a quarter too long", () => {
     fc.assert(

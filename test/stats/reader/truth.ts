@@ -88,7 +88,16 @@ export function truthOf(heap: SlabHeap, isDiscarded: (era: number) => boolean): 
 
 /** Sums of the slabs and runs that `pick` accepts, as the document defines them. */
 export function sumKept(truth: Truth, slabSize: number, pick: (kept: Kept) => boolean) {
-  const sum = { partial: 0, full: 0, empty: 0, reclaimable: 0, live: 0, remoteFreed: 0, slabs: 0, runBytes: 0 };
+  const sum = {
+    partial: 0,
+    full: 0,
+    empty: 0,
+    reclaimable: 0,
+    live: 0,
+    remoteFreed: 0,
+    slabs: 0,
+    runBytes: 0,
+  };
   for (const kept of truth.kept) {
     if (!pick(kept)) continue;
     const occupied = kept.allocated + kept.remoteFreed;

@@ -85,8 +85,6 @@ export class World {
   /** Slabs given back, and bytes released, by era. */
   readonly given = new Map<number, { slabs: number; bytes: number }>();
   readonly closes = new Map<number, CloseTally>();
-  /** Eras that were the limit of a discardBefore: close-facts.test.ts looks at what that notes. */
-  readonly limits = new Set<number>();
   /** The label set last in each ring slot. */
   readonly labels = new Map<number, { era: number; label: string }>();
   readonly labelsOfEra = new Map<number, Set<string>>();
@@ -95,9 +93,8 @@ export class World {
   readonly touched = new Set<number>();
   readonly releasing: boolean;
   closeCalls = 0;
-  /** Of those: eras whose lifetime ended by a call, and calls of discardBefore, which have none. */
+  /** Eras that a call was the first to close or discard. */
   lifetimes = 0;
-  limitCalls = 0;
   reaps = 0;
   nullFrees = 0;
   staleFrees = 0;
@@ -419,18 +416,26 @@ export class World {
     if (!this.noteClose(report)) return;
     this.end(discard ? this.oracle.discard(era) : []);
     if (!discard) this.oracle.close(era);
-    if (inRing) this.closes.set(era, { atMs: Date.now(), before, after: this.usedSlabs() });
-    if (report.applied && inRing) this.lifetimes++;
+    if (inRing) this.noteEnd(era, before);
+  }
+
+  /** A call has closed or discarded an era that is in the ring. */
+  private noteEnd(era: number, before: number): void {
+    if (!this.closes.has(era)) this.lifetimes++;
+    this.closes.set(era, { atMs: Date.now(), before, after: this.usedSlabs() });
   }
 
   private discardBefore(seat: SlabHeap, back: number): void {
     const era = Math.max(0, this.oracle.newest - back);
     seat.poll();
+    const before = this.usedSlabs();
+    const ended = Array.from({ length: 16 }, (_, ring) => seat.epochInfo(ring as EpochId))
+      .filter((info) => info.era >= 16 && info.era < era && !info.discarded)
+      .map((info) => info.era);
     const report = seat.discardBefore({ id: ringOf(era) as EpochId, era });
     if (!this.noteClose(report)) return;
     this.end(this.oracle.discardBefore(era));
-    this.limits.add(era);
-    this.limitCalls++;
+    for (const each of ended) this.noteEnd(each, before);
   }
 
   /** False when the call was refused. */
@@ -479,8 +484,7 @@ export class World {
     leave();
     if (closedBefore || !isClosed()) return;
     this.closeCalls++;
-    this.lifetimes++;
-    this.closes.set(era, { atMs: Date.now(), before, after: this.usedSlabs() });
+    this.noteEnd(era, before);
   }
 
   private noteLabel(era: number, text: string): void {
@@ -499,7 +503,9 @@ export class World {
   // -- page release ------------------------------------------------------------------------------------
 
   private releaserOption(): { pageReleaser?: PageReleaser } {
-    return this.releasing ? { pageReleaser: { release: (_b, offset, bytes) => this.released(offset, bytes) } } : {};
+    return this.releasing
+      ? { pageReleaser: { release: (_b, offset, bytes) => this.released(offset, bytes) } }
+      : {};
   }
 
   /** Stands for the kernel: takes all, half, or nothing, or throws, in turn. The slab is still tagged. */
