@@ -23,8 +23,6 @@ const CHANGES = {
   // Counting is gone; the words that recycling needs stay.
   "counters/slab-counts.ts": [
     emptied("foldCounts"),
-    emptied("noteFree"),
-    emptied("endFreeNote"),
     [/(export function commit\([^{]*\{)/, "$1 m[word] = value; return;"],
   ],
   "counters/epoch-facts.ts": [emptied("noteRecycled"), emptied("noteClose")],
@@ -37,7 +35,7 @@ const CHANGES = {
       "m[record + 16] = (m[record + 16] as number) - 1;",
       4,
     ],
-    [/slot !== 0 && \(allocs & 1023\) \/\* SAMPLE_MASK \*\/ !== 0/g, "slot !== 0", 4],
+    [/slot === 0 \|\| \(allocs & 1023\) \/\* SAMPLE_MASK \*\/ === 0/g, "slot === 0", 4],
   ],
 };
 

@@ -12,7 +12,8 @@
  * Shape rules that keep it fast (each measured; `npm run bench` shows what breaking one costs):
  *   - one Int32Array for all metadata: a second array costs a nanosecond per pair
  *   - slow paths out of line; they return a slot's index, an int, and the handle is made here: a handle that comes
- *     back from a call has been through the JS heap
+ *     back from a call has been through the JS heap. Both ways out are written out: joined, they take 0.7 ns from
+ *     the fast path
  *   - PHASE is compared with the value this seat last honoured, on alloc and on free; nothing else is polled
  *   - plain accesses only: every word written here is written by this thread alone
  *   - one count per operation, in the slab (counters/slab-counts.ts says why that is enough), and in this order:
@@ -137,27 +138,26 @@ export class FastHeap {
   allocOffset(size: number): number {
     const m = this._m;
     if (
-      m[64 /* PHASE */] === m[this._phase] &&
-      (size | 0) === size &&
-      (size - 1) >>> 0 < 32768 /* FAST_SIZE_LIMIT */
+      m[64 /* PHASE */] !== m[this._phase] ||
+      (size | 0) !== size ||
+      (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */
     ) {
-      const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
-      const record = m[bin /* BIN_CURRENT */] as number;
-      const slot = m[record + 17 /* SLAB_HEAD */] as number;
-      const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
-      if (slot !== 0 && (allocs & 1023) /* SAMPLE_MASK */ !== 0) {
-        m[record + 16 /* SLAB_ALLOCS */] = allocs;
-        m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
-        m[slot] = (m[slot] as number) + 1;
-        const index = slot - this._slots;
-        return (
-          this._payload +
-          (((index >> this._slotsShift) << this._slabShift) >>> 0) +
-          Math.imul(index & this._positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
-        );
-      }
+      return allocOffsetSlow(this._a, size);
     }
-    return allocOffsetSlow(this._a, size);
+    const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+    const record = m[bin /* BIN_CURRENT */] as number;
+    const slot = m[record + 17 /* SLAB_HEAD */] as number;
+    const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
+    if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) return allocOffsetSlow(this._a, size);
+    m[record + 16 /* SLAB_ALLOCS */] = allocs;
+    m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
+    m[slot] = (m[slot] as number) + 1;
+    const index = slot - this._slots;
+    return (
+      this._payload +
+      (((index >> this._slotsShift) << this._slabShift) >>> 0) +
+      Math.imul(index & this._positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
+    );
   }
 
   /**
@@ -283,27 +283,26 @@ export function specialise(a: Attachment): FastOperations {
     allocOffset(size: number): number {
       const m = words;
       if (
-        m[64 /* PHASE */] === m[phase] &&
-        (size | 0) === size &&
-        (size - 1) >>> 0 < 32768 /* FAST_SIZE_LIMIT */
+        m[64 /* PHASE */] !== m[phase] ||
+        (size | 0) !== size ||
+        (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */
       ) {
-        const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
-        const record = m[bin /* BIN_CURRENT */] as number;
-        const slot = m[record + 17 /* SLAB_HEAD */] as number;
-        const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
-        if (slot !== 0 && (allocs & 1023) /* SAMPLE_MASK */ !== 0) {
-          m[record + 16 /* SLAB_ALLOCS */] = allocs;
-          m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
-          m[slot] = (m[slot] as number) + 1;
-          const index = slot - slots;
-          return (
-            payload +
-            (((index >> slotsShift) << slabShift) >>> 0) +
-            Math.imul(index & positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
-          );
-        }
+        return +allocOffsetSlow(a, size);
       }
-      return +allocOffsetSlow(a, size);
+      const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
+      const record = m[bin /* BIN_CURRENT */] as number;
+      const slot = m[record + 17 /* SLAB_HEAD */] as number;
+      const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
+      if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) return +allocOffsetSlow(a, size);
+      m[record + 16 /* SLAB_ALLOCS */] = allocs;
+      m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
+      m[slot] = (m[slot] as number) + 1;
+      const index = slot - slots;
+      return (
+        payload +
+        (((index >> slotsShift) << slabShift) >>> 0) +
+        Math.imul(index & positionMask, m[record + 5 /* SLAB_OBJECT_SIZE */] as number)
+      );
     },
 
     freeOffset(offset: number): boolean {
