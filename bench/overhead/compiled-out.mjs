@@ -22,21 +22,21 @@ const CHANGES = {
   "counters/record.ts": [emptied("count"), emptied("countLarge")],
   // Counting is gone; the words that recycling needs stay.
   "counters/slab-counts.ts": [
-    emptied("foldCounts"),
-    [/(export function commit\([^{]*\{)/, "$1 m[word] = value; return;"],
+    [/ {2}if \(m\[record \+ SLAB_COUNTS\] !== m\[record \+ SLAB_FOLDED\]\) commit\(.*\);/, ""],
+    [
+      /( {2}const folded = m\[record \+ SLAB_FOLDED\] as number;\n)( {2}const allocs = )/,
+      "m[record + SLAB_COUNTS] = counts - ended; return;\n$1$2",
+    ],
   ],
   "counters/epoch-facts.ts": [emptied("noteRecycled"), emptied("noteClose")],
   "counters/histogram.ts": [emptied("recordDuration")],
   "heap/close.ts": [[/const measureRss = mayMeasureRss\(\);/, "const measureRss = false;"]],
-  // One live count in one word, up and down, as a heap without statistics would keep it; no way out every 1024th time.
+  // A live count and nothing beside it; no way out every 1024th time.
   "heap/fast-path.ts": [
-    [
-      /m\[record \+ 24 \/\* SLAB_FREES \*\/\] = \(m\[record \+ 24 \/\* SLAB_FREES \*\/\] as number\) \+ 1;/g,
-      "m[record + 16] = (m[record + 16] as number) - 1;",
-      4,
-    ],
-    [/slot === 0 \|\| \(allocs & 1023\) \/\* SAMPLE_MASK \*\/ === 0/g, "slot === 0", 4],
+    [/\+ 262145\) \/\* COUNT_ALLOC \*\/ \| 0/g, "+ 1) | 0", 4],
+    [/slot === 0 \|\| \(counts & 268173312\) \/\* SAMPLE_MASK \*\/ === 0/g, "slot === 0", 4],
   ],
+  "heap/alloc.ts": [[/as number\) \+ COUNT_ALLOC\) \| 0/, "as number) + 1) | 0"]],
 };
 
 function change(path, text) {

@@ -4,12 +4,7 @@
  */
 import { expect } from "vitest";
 import type { SlabHeap } from "../../src/allocator/heap/heap.js";
-import {
-  recordAt,
-  SLAB_ALLOCS,
-  SLAB_ALLOCS_FOLDED,
-  SLAB_BALANCE,
-} from "../../src/allocator/memory/layout.js";
+import { recordAt, SLAB_COUNTS, SLAB_FOLDED } from "../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../src/allocator/seats/reap.js";
 import { freeRemote } from "../../src/allocator/slabs/remote-free.js";
 import type { Handle, HeapOptions } from "../../src/allocator/types.js";
@@ -77,14 +72,13 @@ export function take(world: World, heap: SlabHeap, count: number, size: number):
 
 export const last = (world: World): Handle => world.mine[world.mine.length - 1];
 
-/** Puts the slab's allocation count shortly before `next`, as if it had been there for long. */
-export function countUpTo(heap: SlabHeap, handle: Handle, next: number): void {
+/** Puts the slab's allocation count shortly before the one that leaves the fast path, as if it had been there for long. */
+export function countUpToSample(heap: SlabHeap, handle: Handle): void {
   const { m } = heap._a;
   const record = recordAt(slabOf(heap, handle));
-  const by = (next - 1 - m[record + SLAB_ALLOCS]) | 0;
-  m[record + SLAB_ALLOCS] += by;
-  m[record + SLAB_ALLOCS_FOLDED] += by;
-  m[record + SLAB_BALANCE] -= by;
+  const by = (1023 - ((m[record + SLAB_COUNTS] >>> 18) & 1023)) << 18;
+  m[record + SLAB_COUNTS] += by;
+  m[record + SLAB_FOLDED] += by;
 }
 
 /** Frees by `b` that `a` has not taken back: every third object of `a`. */

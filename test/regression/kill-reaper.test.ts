@@ -6,9 +6,9 @@
 import { describe, expect, test } from "vitest";
 import {
   recordAt,
-  SEAT_COMMIT_CELL,
-  SEAT_COMMIT_VALUE,
-  SLAB_BALANCE,
+  SEAT_COMMIT_COUNTS,
+  SEAT_COMMIT_RECORD,
+  SLAB_FOLDED,
 } from "../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../src/allocator/seats/reap.js";
 import { collect } from "../../src/allocator/slabs/remote-free.js";
@@ -35,7 +35,7 @@ const FIRST_DEATHS: { readonly name: string; die(world: World): void }[] = [
   {
     name: "a discard noted, nothing stored",
     die(w) {
-      const note = w.c._a.seatBase + SEAT_COMMIT_CELL;
+      const note = w.c._a.seatBase + SEAT_COMMIT_RECORD;
       take(w, w.c, 9, 64);
       killWhen(
         w.c,
@@ -51,7 +51,7 @@ const FIRST_DEATHS: { readonly name: string; die(world: World): void }[] = [
       const note = w.c._a.seatBase;
       const record = recordAt(slabOf(w.c, take(w, w.c, 9, 64)[0]));
       const stored = (): boolean =>
-        m[note + SEAT_COMMIT_CELL] > 0 && m[record + SLAB_BALANCE] === m[note + SEAT_COMMIT_VALUE];
+        m[note + SEAT_COMMIT_RECORD] > 0 && m[record + SLAB_FOLDED] === m[note + SEAT_COMMIT_COUNTS];
       killWhen(w.c, () => w.c.discardEpoch(w.c.currentEpoch), stored);
     },
   },
@@ -66,7 +66,7 @@ const FIRST_DEATHS: { readonly name: string; die(world: World): void }[] = [
   {
     name: "leaving, counts half folded",
     die(w) {
-      const note = w.c._a.seatBase + SEAT_COMMIT_CELL;
+      const note = w.c._a.seatBase + SEAT_COMMIT_RECORD;
       w.c.free(take(w, w.c, 9, 64)[0]);
       killWhen(
         w.c,

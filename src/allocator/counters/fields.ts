@@ -114,9 +114,12 @@ function field<const Name extends string>(
   return { cell, name, unit, help };
 }
 
-/** Allocations of a slab between two that leave the fast path: a power of two; minus one, the mask the fast path tests. */
+/** What an allocation adds to a slab's SLAB_COUNTS, and a free takes away: see `slab-counts.ts`. */
+export const COUNT_ALLOC = 262145; // 2 ** 18 + 1
+export const COUNT_FREE = 1;
+/** Allocations of a slab between two that leave the fast path; the bits of SLAB_COUNTS that are 0 then. */
 export const SAMPLE_INTERVAL = 1024;
-export const SAMPLE_MASK = 1023;
+export const SAMPLE_MASK = 268173312; // 1023 * 2 ** 18
 
 /** Per seat and size class; the class after the last one stands for large objects (runs of slabs). */
 export const CLASS_FIELDS = [

@@ -16,8 +16,10 @@ import {
   C_SLOW,
   C_TO_FULL,
   CLASS_SHARD_WORDS,
+  COUNT_ALLOC,
   S_CONFIRMING,
   S_PRESSURE,
+  SAMPLE_MASK,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { foldCounts } from "../counters/slab-counts.js";
@@ -42,7 +44,7 @@ import {
   SEAT_COUNTERS,
   SEAT_EPOCH,
   SEAT_ERA,
-  SLAB_ALLOCS,
+  SLAB_COUNTS,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
@@ -62,8 +64,6 @@ const NONE = 3;
 
 /** How often an alloc without an explicit epoch follows the ring before it gives up: each retry means a new era. */
 const MAX_ERA_CHASES = 64;
-/** A slab's counts are folded every 2^30 allocations at the latest. */
-const FOLD_MASK = 0x3fffffff;
 /** Ask the other threads for their empty slabs at most this often. */
 const PRESSURE_INTERVAL_MS = 5;
 
@@ -186,13 +186,12 @@ function takeListed(a: Attachment, bin: number): boolean {
 
 function takeSlot(a: Attachment, bin: number, record: number): number {
   const { m } = a;
-  const allocs = ((m[record + SLAB_ALLOCS] as number) + 1) | 0;
+  const counts = ((m[record + SLAB_COUNTS] as number) + COUNT_ALLOC) | 0;
   // Before the slot becomes ALLOC: see counters/slab-counts.ts.
-  m[record + SLAB_ALLOCS] = allocs;
+  m[record + SLAB_COUNTS] = counts;
   const slotWord = popSlot(a, record);
   m[slotWord] = (m[slotWord] as number) + SLOT_ALLOC;
-  // What is not folded must stay below 2^32.
-  if ((allocs & FOLD_MASK) === 0) foldCounts(m, a.seatBase, record, bin);
+  if ((counts & SAMPLE_MASK) === 0) foldCounts(m, a.seatBase, record, bin);
   return slotWord;
 }
 

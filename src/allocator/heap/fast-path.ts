@@ -90,14 +90,14 @@ export class FastHeap {
     const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
     const record = m[bin /* BIN_CURRENT */] as number;
     const slot = m[record + 17 /* SLAB_HEAD */] as number;
-    const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
-    if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) {
+    const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
+    if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) {
       const at = allocMaybeTimed(this._a, size, epoch);
       if (at === 0) return 0 as Handle;
       return (at - this._slots - ((m[at] as number) + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
     }
     const word = m[slot] as number;
-    m[record + 16 /* SLAB_ALLOCS */] = allocs;
+    m[record + 16 /* SLAB_COUNTS */] = counts;
     m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = word + 1;
     return (slot - this._slots - (word + 1 + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
@@ -126,7 +126,7 @@ export class FastHeap {
     m[at] = word + 3;
     m[at + this._links] = head;
     m[record + 17 /* SLAB_HEAD */] = at;
-    m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
+    m[record + 16 /* SLAB_COUNTS */] = (m[record + 16 /* SLAB_COUNTS */] as number) - 1 /* COUNT_FREE */;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
@@ -147,9 +147,9 @@ export class FastHeap {
     const bin = this._bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
     const record = m[bin /* BIN_CURRENT */] as number;
     const slot = m[record + 17 /* SLAB_HEAD */] as number;
-    const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
-    if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) return allocOffsetSlow(this._a, size);
-    m[record + 16 /* SLAB_ALLOCS */] = allocs;
+    const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
+    if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) return allocOffsetSlow(this._a, size);
+    m[record + 16 /* SLAB_COUNTS */] = counts;
     m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = (m[slot] as number) + 1;
     const index = slot - this._slots;
@@ -190,7 +190,7 @@ export class FastHeap {
     m[slot] = word + 3;
     m[slot + this._links] = head;
     m[record + 17 /* SLAB_HEAD */] = slot;
-    m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
+    m[record + 16 /* SLAB_COUNTS */] = (m[record + 16 /* SLAB_COUNTS */] as number) - 1 /* COUNT_FREE */;
     if (head === 0) noteRoom(this._a, record);
     return true;
   }
@@ -243,14 +243,14 @@ export function specialise(a: Attachment): FastOperations {
       const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
       const record = m[bin /* BIN_CURRENT */] as number;
       const slot = m[record + 17 /* SLAB_HEAD */] as number;
-      const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
-      if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) {
+      const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
+      if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) {
         const at = allocMaybeTimed(a, size, epoch);
         if (at === 0) return 0 as Handle;
         return (at - slots - ((m[at] as number) + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
       }
       const word = m[slot] as number;
-      m[record + 16 /* SLAB_ALLOCS */] = allocs;
+      m[record + 16 /* SLAB_COUNTS */] = counts;
       m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = word + 1;
       return (slot - slots - (word + 1 + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
@@ -275,7 +275,7 @@ export function specialise(a: Attachment): FastOperations {
       m[at] = word + 3;
       m[at + links] = head;
       m[record + 17 /* SLAB_HEAD */] = at;
-      m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
+      m[record + 16 /* SLAB_COUNTS */] = (m[record + 16 /* SLAB_COUNTS */] as number) - 1 /* COUNT_FREE */;
       if (head === 0) noteRoom(a, record);
       return true;
     },
@@ -292,9 +292,9 @@ export function specialise(a: Attachment): FastOperations {
       const bin = bins + (m[2048 /* CLASS_MAP_BASE */ + ((size + 7) >> 3)] as number);
       const record = m[bin /* BIN_CURRENT */] as number;
       const slot = m[record + 17 /* SLAB_HEAD */] as number;
-      const allocs = ((m[record + 16 /* SLAB_ALLOCS */] as number) + 1) | 0;
-      if (slot === 0 || (allocs & 1023) /* SAMPLE_MASK */ === 0) return +allocOffsetSlow(a, size);
-      m[record + 16 /* SLAB_ALLOCS */] = allocs;
+      const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
+      if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) return +allocOffsetSlow(a, size);
+      m[record + 16 /* SLAB_COUNTS */] = counts;
       m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = (m[slot] as number) + 1;
       const index = slot - slots;
@@ -330,7 +330,7 @@ export function specialise(a: Attachment): FastOperations {
       m[slot] = word + 3;
       m[slot + links] = head;
       m[record + 17 /* SLAB_HEAD */] = slot;
-      m[record + 24 /* SLAB_FREES */] = (m[record + 24 /* SLAB_FREES */] as number) + 1;
+      m[record + 16 /* SLAB_COUNTS */] = (m[record + 16 /* SLAB_COUNTS */] as number) - 1 /* COUNT_FREE */;
       if (head === 0) noteRoom(a, record);
       return true;
     },

@@ -16,7 +16,7 @@ import { histogramAt, recordDuration } from "../counters/histogram.js";
 import { HeapDetachedError, InvalidTypeError, InvalidValueError } from "../errors.js";
 import type { Attachment, Sampler } from "../memory/attachment.js";
 import { recordAt } from "../memory/layout.js";
-import { SLAB_ALLOCS } from "../memory/offsets.js";
+import { SLAB_COUNTS } from "../memory/offsets.js";
 import { threadCpuNs } from "../memory/process.js";
 import { describe } from "../memory/size-classes.js";
 import { freeRemote } from "../slabs/remote-free.js";
@@ -138,7 +138,7 @@ function allocTimed(a: Attachment, sampler: Sampler, size: unknown, epoch: unkno
 /** Was this the allocation that the fast path hands out of line because of its number? */
 function isTick(a: Attachment, slotWord: number): boolean {
   const record = recordAt((slotWord - a.layout.slotBase) >> a.layout.slotsShift);
-  return ((a.m[record + SLAB_ALLOCS] as number) & SAMPLE_MASK) === 0;
+  return ((a.m[record + SLAB_COUNTS] as number) & SAMPLE_MASK) === 0;
 }
 
 /** {@link freeRemote}, measured if it is its turn. */

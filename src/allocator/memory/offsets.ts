@@ -132,8 +132,8 @@ export const SLAB_OBJECT_SIZE = 5;
 export const SLAB_SIZE_SHIFT = 6;
 /** 1 once any thread has used the slab: its pages may be resident. */
 export const SLAB_USED = 7;
-/** Owner: allocations from this slab; see counters/slab-counts.ts for this and the four counts below. */
-export const SLAB_ALLOCS = 16;
+/** Owner: allocations and live objects; see counters/slab-counts.ts for this and FOLDED. */
+export const SLAB_COUNTS = 16;
 /** Owner: word index of the first free slot's word, 0 = none. Links are in the link words. */
 export const SLAB_HEAD = 17;
 /** Owner: bin that allocates from this slab; 0 while draining or large. */
@@ -147,19 +147,14 @@ export const SLAB_OWN_PREV = 21;
 export const SLAB_CARVED = 22;
 /** Slots of the slab's class; 0 for the dummy slab and large runs. */
 export const SLAB_SLOTS = 23;
-/** Owner: objects of this slab it freed itself. */
-export const SLAB_FREES = 24;
-/** Owner: what makes ALLOCS - FREES + BALANCE the number of slots that are not FREE. */
-export const SLAB_BALANCE = 25;
-/** Owner: ALLOCS and FREES up to which the class's counters include them. */
-export const SLAB_ALLOCS_FOLDED = 26;
-export const SLAB_FREES_FOLDED = 27;
+/** Owner: COUNTS when they last went into the class's counters. */
+export const SLAB_FOLDED = 24;
 /** Owner: 1 while remote frees are taken back, so that whoever adopts a dead owner's slab knows why slots are missing. */
-export const SLAB_COLLECTING = 28;
+export const SLAB_COLLECTING = 25;
 /** When the slab's era was opened, in Unix seconds; 0 = unknown. Written while CLAIMED. */
-export const SLAB_OPENED_SEC = 29;
+export const SLAB_OPENED_SEC = 26;
 /** Number of the era's label, noted by the owner when it first finds the era closed. */
-export const SLAB_LABEL = 30;
+export const SLAB_LABEL = 27;
 
 // --- seats: offsets from the seat's base --------------------------------------------------------------
 export const SEAT_WORD = 0;
@@ -170,11 +165,14 @@ export const SEAT_PHASE = 16;
 /** Owner: ring slot and era this thread allocates in. */
 export const SEAT_EPOCH = 17;
 export const SEAT_ERA = 18;
-/** Holder: note of a count under way, cell 0 = none; see counters/slab-counts.ts. */
-export const SEAT_COMMIT_CELL = 19;
-export const SEAT_COMMIT_TARGET = 20;
-export const SEAT_COMMIT_WORD = 21;
-export const SEAT_COMMIT_VALUE = 22;
+/** Holder: note of a count under way, record 0 = none; see counters/slab-counts.ts. */
+export const SEAT_COMMIT_RECORD = 19;
+export const SEAT_COMMIT_COUNTS = 20;
+export const SEAT_COMMIT_SHARD = 21;
+export const SEAT_COMMIT_ALLOCS = 22;
+export const SEAT_COMMIT_FREES = 23;
+export const SEAT_COMMIT_CELL = 24;
+export const SEAT_COMMIT_TARGET = 25;
 /** Membership: era this seat is inside per ring slot, 0 = none; and nesting depth. Written by the seat or its reaper. */
 export const SEAT_SREF = 32;
 export const SEAT_DEPTH = 48;

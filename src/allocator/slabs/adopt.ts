@@ -11,10 +11,10 @@ import {
   C_ACQUIRE_TRIES,
   C_ADOPTED,
   C_ADOPTED_LIVE,
-  C_ALLOCS,
   C_DISCARDED,
-  C_LOCAL_FREES,
   C_REMOTE_COLLECTED,
+  COUNT_ALLOC,
+  COUNT_FREE,
   E_DISCARDED,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
@@ -23,10 +23,10 @@ import { casSeq, loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import {
   SEAT_ERA,
-  SLAB_BALANCE,
   SLAB_BIN,
   SLAB_CARVED,
   SLAB_COLLECTING,
+  SLAB_COUNTS,
   SLAB_ERA,
   SLAB_HEAD,
   SLAB_TAG,
@@ -137,14 +137,17 @@ function countUnfinished(a: Attachment, record: number, tag: number, first: numb
   for (let slot = first; slot < first + total; slot++) if (isOccupied(m[slot] as number)) occupied++;
   const excess = liveCount(m, record) - occupied;
   if (excess === 0) return;
-  let cell = C_LOCAL_FREES;
-  if (excess < 0)
-    cell = C_ALLOCS; // no order of our stores leads here; damaged words are put right all the same
-  else if (m[record + SLAB_COLLECTING] === 1) cell = C_REMOTE_COLLECTED;
-  else if (isDiscarded(a, record)) cell = C_DISCARDED;
-  if (cell === C_DISCARDED) count(m, epochShard(a, tagRing(tag)) + E_DISCARDED, excess);
-  const balance = (m[record + SLAB_BALANCE] as number) - excess;
-  commit(m, a.seatBase, classShard(a, tag) + cell, Math.abs(excess), record + SLAB_BALANCE, balance);
+  const shard = classShard(a, tag);
+  if (excess > 0 && m[record + SLAB_COLLECTING] === 1) {
+    commit(m, a.seatBase, record, shard, C_REMOTE_COLLECTED, excess);
+  } else if (excess > 0 && isDiscarded(a, record)) {
+    count(m, epochShard(a, tagRing(tag)) + E_DISCARDED, excess);
+    commit(m, a.seatBase, record, shard, C_DISCARDED, excess);
+  } else {
+    // Frees; or allocations, which no order of our stores leads to: damaged words are put right all the same.
+    const each = excess > 0 ? COUNT_FREE : COUNT_ALLOC;
+    m[record + SLAB_COUNTS] = (m[record + SLAB_COUNTS] as number) - excess * each;
+  }
 }
 
 function adoptRun(a: Attachment, record: number, tag: number): void {

@@ -14,7 +14,6 @@ import type { Attachment } from "../memory/attachment.js";
 import {
   MAX_ERA,
   SEAT_OWN,
-  SLAB_BALANCE,
   SLAB_CARVED,
   SLAB_DOOM,
   SLAB_ERA,
@@ -131,8 +130,7 @@ function wipeSlab(a: Attachment, record: number): number {
   }
   const ended = endObjects(m, first, end);
   if (ended > 0) {
-    const balance = (m[record + SLAB_BALANCE] as number) - ended;
-    commit(m, a.seatBase, classShard(a, tag) + C_DISCARDED, ended, record + SLAB_BALANCE, balance);
+    commit(m, a.seatBase, record, classShard(a, tag), C_DISCARDED, ended);
     count(m, epochShard(a, ringOf(m[record + SLAB_ERA] as number)) + E_DISCARDED, ended);
   }
   // The rest had been freed by other threads already, which have not told us yet.

@@ -11,7 +11,14 @@
  */
 
 import { noteRecycled } from "../counters/epoch-facts.js";
-import { C_CACHE_MISS, C_CLAIM_RETRIES, C_NEW_SLAB, C_RECYCLED, C_REUSED } from "../counters/fields.js";
+import {
+  C_CACHE_MISS,
+  C_CLAIM_RETRIES,
+  C_NEW_SLAB,
+  C_RECYCLED,
+  C_REUSED,
+  COUNT_ALLOC,
+} from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { foldCounts, startCounts } from "../counters/slab-counts.js";
 import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
@@ -21,9 +28,9 @@ import {
   COMMITTED,
   LARGE_CLASS,
   REC_BASE,
-  SLAB_ALLOCS,
   SLAB_BIN,
   SLAB_CARVED,
+  SLAB_COUNTS,
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
@@ -126,7 +133,7 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
     }
   }
   // ALLOC after LARGE: a claim undone by a reaper must not leave an object in a FREE slab.
-  m[record + SLAB_ALLOCS] = (m[record + SLAB_ALLOCS] as number) + 1;
+  m[record + SLAB_COUNTS] = (m[record + SLAB_COUNTS] as number) + COUNT_ALLOC;
   m[slotWord] = word + SLOT_ALLOC;
   count(m, shard + C_NEW_SLAB, length);
   count(m, shard + C_CACHE_MISS, fresh);

@@ -11,7 +11,13 @@
  * the swap where that is a load and a store (LL/SC); without it they could precede the freer's CAS.
  * No owner: the adopter scans every slot anyway.
  */
-import { C_FREE_RETRIES, C_REMOTE_COLLECTED, C_REMOTE_FREES, S_COLLECTS } from "../counters/fields.js";
+import {
+  C_FREE_RETRIES,
+  C_REMOTE_COLLECTED,
+  C_REMOTE_FREES,
+  COUNT_FREE,
+  S_COLLECTS,
+} from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { commit, liveCount } from "../counters/slab-counts.js";
 import { casSeq, exchangeSeq, loadSeq, orSeq } from "../memory/atomics.js";
@@ -19,10 +25,9 @@ import type { Attachment } from "../memory/attachment.js";
 import { recordAt, seatAt } from "../memory/layout.js";
 import {
   SEAT_COUNTERS,
-  SLAB_BALANCE,
   SLAB_CARVED,
   SLAB_COLLECTING,
-  SLAB_FREES,
+  SLAB_COUNTS,
   SLAB_HEAD,
   SLAB_TAG,
 } from "../memory/offsets.js";
@@ -132,10 +137,7 @@ export function takeBack(a: Attachment, record: number, tag: number): number {
 /** Counts the remote frees of an own slab that were taken back since SLAB_COLLECTING was set. */
 export function endCollecting(a: Attachment, record: number, tag: number, collected: number): void {
   const { m } = a;
-  if (collected > 0) {
-    const balance = (m[record + SLAB_BALANCE] as number) - collected;
-    commit(m, a.seatBase, classShard(a, tag) + C_REMOTE_COLLECTED, collected, record + SLAB_BALANCE, balance);
-  }
+  if (collected > 0) commit(m, a.seatBase, record, classShard(a, tag), C_REMOTE_COLLECTED, collected);
   m[record + SLAB_COLLECTING] = 0;
 }
 
@@ -145,7 +147,7 @@ export function freeOwnSlow(a: Attachment, record: number, slotWord: number, wor
   const next = nextFree(word);
   if (tagState(m[record + SLAB_TAG] as number) === TAG_LARGE) {
     m[slotWord] = next;
-    m[record + SLAB_FREES] = (m[record + SLAB_FREES] as number) + 1;
+    m[record + SLAB_COUNTS] = (m[record + SLAB_COUNTS] as number) - COUNT_FREE;
     releaseRun(a, record);
     return;
   }
@@ -153,7 +155,7 @@ export function freeOwnSlow(a: Attachment, record: number, slotWord: number, wor
   m[slotWord] = next;
   const wasFull = m[record + SLAB_HEAD] === 0;
   if ((next & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, slotWord);
-  m[record + SLAB_FREES] = (m[record + SLAB_FREES] as number) + 1;
+  m[record + SLAB_COUNTS] = (m[record + SLAB_COUNTS] as number) - COUNT_FREE;
   if (liveCount(m, record) === 0 && isDraining(a, record)) recycleSlab(a, record);
   else if (wasFull && m[record + SLAB_HEAD] !== 0) noteRoom(a, record);
 }

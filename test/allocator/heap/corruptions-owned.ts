@@ -6,9 +6,9 @@ import {
   LARGE_CLASS,
   recordAt,
   SEAT_OWN,
-  SLAB_BALANCE,
   SLAB_BIN,
   SLAB_CARVED,
+  SLAB_COUNTS,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
   SLAB_OBJECT_SIZE,
@@ -52,7 +52,7 @@ export const OWNED_CORRUPTIONS: readonly Corruption[] = [
   ["carved less than nothing", (w) => w.set(0, SLAB_CARVED, -1), ["slab 0: -1 of 64 slots carved"]],
   [
     "a live count",
-    (w) => w.set(0, SLAB_BALANCE, w.get(0, SLAB_BALANCE) + 1),
+    (w) => w.set(0, SLAB_COUNTS, w.get(0, SLAB_COUNTS) + 1),
     ["slab 0: live count 3, but 2 slots are occupied"],
   ],
   [

@@ -11,7 +11,7 @@ import {
   REFS_BASE,
   SEAT_OWN,
   SEAT_SREF,
-  SLAB_BALANCE,
+  SLAB_COUNTS,
   SLAB_DOOM,
   SLAB_ERA,
   SLAB_OWN_NEXT,
@@ -284,7 +284,7 @@ export const SHARED_CORRUPTIONS: readonly Corruption[] = [
   ],
   [
     "the live count of a run",
-    (w) => w.set(13, SLAB_BALANCE, w.get(13, SLAB_BALANCE) + 1),
+    (w) => w.set(13, SLAB_COUNTS, w.get(13, SLAB_COUNTS) + 1),
     ["slab 13: live count 2 of a large run with 1 object"],
   ],
   [

@@ -54,15 +54,16 @@ describe("literals", () => {
     expect([...names.keys()].sort()).toEqual([
       "BIN_CURRENT",
       "CLASS_MAP_BASE",
+      "COUNT_ALLOC",
+      "COUNT_FREE",
       "FAST_FREE_MASK",
       "FAST_SIZE_LIMIT",
       "NEGATIVE_UNIT",
       "PHASE",
       "SAMPLE_MASK",
-      "SLAB_ALLOCS",
       "SLAB_BASE",
+      "SLAB_COUNTS",
       "SLAB_FAST_OWNER",
-      "SLAB_FREES",
       "SLAB_HEAD",
       "SLAB_OBJECT_SIZE",
       "SLAB_SHIFT_WORDS",
@@ -97,7 +98,7 @@ describe("literals", () => {
 
   test.each<[string, string, string]>([
     ["a name that does not exist", "m[5 /* SLAB_HAED */]", "SLAB_HAED is no known constant"],
-    ["a name of something else", "m[record + 5 /* SLAB_ALLOCS */]", "SLAB_ALLOCS is 16, not 5"],
+    ["a name of something else", "m[record + 5 /* SLAB_COUNTS */]", "SLAB_COUNTS is 16, not 5"],
     ["a sign lost", "(word * 16777216) /* NEGATIVE_UNIT */", "NEGATIVE_UNIT is -16777216, not 16777216"],
     ["an offset left out", "m[record /* SLAB_HEAD */]", "SLAB_HEAD is 17, not 0"],
     ["nothing to name", "m[ /* PHASE */]", "PHASE is 64, not undefined"],

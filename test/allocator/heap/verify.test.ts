@@ -7,14 +7,15 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { COUNT_FREE } from "../../../src/allocator/counters/fields.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import {
   ERA,
   PHASE,
   REC_BASE,
   SEAT_PHASE,
-  SLAB_ALLOCS,
   SLAB_BIN,
+  SLAB_COUNTS,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
 } from "../../../src/allocator/memory/layout.js";
@@ -137,7 +138,7 @@ describe("a damaged heap", () => {
     words.m[slot] += 3;
     words.m[slot + heap._a.layout.linkDelta] = words.get(0, SLAB_HEAD);
     words.set(0, SLAB_HEAD, slot);
-    words.set(0, SLAB_ALLOCS, 0);
+    words.set(0, SLAB_COUNTS, words.get(0, SLAB_COUNTS) - COUNT_FREE);
     expect(heap.isLive(handle)).toBe(false);
     expect(problemsOf(heap)).toEqual(["slab 0: empty slab of closed era 16 was not given back"]);
     // An owner that has not noticed the close yet is not blamed for it.

@@ -18,7 +18,7 @@ import {
   REFS_BASE,
   recordAt,
   SEAT_SREF,
-  SLAB_ALLOCS,
+  SLAB_COUNTS,
   SLAB_ERA,
   SLAB_HEAD,
   SLAB_RUN,
@@ -124,7 +124,7 @@ describe("objects of a dead thread", () => {
     const handles = [dead.alloc(64), dead.alloc(64)];
     const slot = slotWordOf(heap, handles[0]);
     heap._a.m[slot] += 3; // FREE of the next generation, on no list
-    heap._a.m[recordAt(slabOf(heap, handles[0])) + SLAB_ALLOCS] = -7;
+    heap._a.m[recordAt(slabOf(heap, handles[0])) + SLAB_COUNTS] = -7;
     expectReaped(1);
     expect(heap.isLive(handles[0])).toBe(false);
     expect(heap.isLive(handles[1])).toBe(true);

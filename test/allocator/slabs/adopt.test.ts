@@ -7,7 +7,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { C_ACQUIRE_FAILS, C_ADOPTED } from "../../../src/allocator/counters/fields.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { recordAt, SLAB_ALLOCS, SLAB_CARVED, SLAB_HEAD } from "../../../src/allocator/memory/layout.js";
+import { recordAt, SLAB_CARVED, SLAB_COUNTS, SLAB_HEAD } from "../../../src/allocator/memory/layout.js";
 import { adoptSlab, isAdoptable } from "../../../src/allocator/slabs/adopt.js";
 import type { Handle } from "../../../src/allocator/types.js";
 import { TAG_ORPHANED, TAG_OWNED, tagOwner, tagState } from "../../../src/allocator/words/slab-tag.js";
@@ -110,7 +110,7 @@ test("the former owner's private words are not believed", () => {
   const handle = leaver.alloc(64);
   const record = recordAt(slabOf(heap, handle));
   leaver.detach();
-  heap._a.m[record + SLAB_ALLOCS] = 4711;
+  heap._a.m[record + SLAB_COUNTS] = 4711;
   heap._a.m[record + SLAB_HEAD] = 3;
   heap._a.m[record + SLAB_CARVED] = -5;
   heap.poll();

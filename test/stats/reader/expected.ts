@@ -10,8 +10,9 @@ import type {
 } from "../../../src/stats/index.js";
 import { FIRST_ERA, ringOf } from "../../model/oracle.js";
 import { identitiesOf } from "./identities.js";
+import type { ClassTally } from "./ledger.js";
 import { type Kept, sumKept, type Truth } from "./truth.js";
-import type { ClassTally, World } from "./world.js";
+import type { World } from "./world.js";
 
 const RING = 16;
 

@@ -1,120 +1,22 @@
 /**
- * A heap with several seats of this thread, and a count of everything that is done to it. Nothing here reads a counter
- * of the heap: what an operation must have counted follows from what it returned, from the slab tags (who owned the
+ * A heap with several seats of this thread, and the operations on it. Each notes in the ledger what it must have
+ * counted, without reading a counter of the heap: that follows from what it returned, from the slab tags (who owned the
  * object) and from plain collections.
  */
 import { vi } from "vitest";
-import type { Attachment } from "../../../src/allocator/memory/attachment.js";
-import { recordAt, SLAB_ERA, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
+import { recordAt, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../../src/allocator/seats/reap.js";
 import { packHandle } from "../../../src/allocator/words/handle.js";
-import { TAG_LARGE, tagClass, tagOwner, tagState } from "../../../src/allocator/words/slab-tag.js";
-import {
-  type CloseReport,
-  EpochClosedError,
-  type EpochDomain,
-  type EpochId,
-  type EpochRef,
-  type Handle,
-  type HeapOptions,
-  type PageReleaser,
-  SlabHeap,
-} from "../../../src/index.js";
-import { StatsReader } from "../../../src/stats/index.js";
-import { type Expected, FIRST_ERA, Oracle, ringOf } from "../../model/oracle.js";
+import { tagOwner } from "../../../src/allocator/words/slab-tag.js";
+import { EpochClosedError, type EpochId, type EpochRef, type Handle, SlabHeap } from "../../../src/index.js";
+import { type Expected, ringOf } from "../../model/oracle.js";
 import type { Command } from "./commands.js";
-import { type Truth, truthOf } from "./truth.js";
+import { Ledger } from "./ledger.js";
 
 const MAX_SEATS = 3;
-const LABEL_BYTES = 31;
 
-/** What one size class counted, or large objects together. */
-export interface ClassTally {
-  allocs: number;
-  frees: number;
-  remoteFrees: number;
-  discarded: number;
-  outOfMemory: number;
-  epochClosed: number;
-  orphanedLive: number;
-  releases: number;
-  slabsReleased: number;
-  releasedBytes: number;
-  releaseFailures: number;
-}
-
-/** What the threads in one seat counted. */
-export interface SeatTally {
-  allocs: number;
-  frees: number;
-  remoteFrees: number;
-}
-
-/** What the latest close or discard of an era found. */
-export interface CloseTally {
-  readonly atMs: number;
-  readonly before: number;
-  readonly after: number;
-}
-
-const newClass = (): ClassTally => ({
-  allocs: 0,
-  frees: 0,
-  remoteFrees: 0,
-  discarded: 0,
-  outOfMemory: 0,
-  epochClosed: 0,
-  orphanedLive: 0,
-  releases: 0,
-  slabsReleased: 0,
-  releasedBytes: 0,
-  releaseFailures: 0,
-});
-
-export class World {
-  readonly oracle: Oracle;
-  readonly reader: StatsReader;
-  readonly seats: SlabHeap[] = [];
-  /** One per size class, then large objects. */
-  readonly classes: ClassTally[];
-  readonly bySeat = new Map<number, SeatTally>();
-  /** Every attachment there ever was: what it says of its slow paths is not in the buffer. */
-  readonly attachments: Attachment[] = [];
-  readonly openedMs = new Map<number, number>([[FIRST_ERA, Date.now()]]);
-  readonly createdMs = Date.now();
-  /** Slabs given back, and bytes released, by era. */
-  readonly given = new Map<number, { slabs: number; bytes: number }>();
-  readonly closes = new Map<number, CloseTally>();
-  /** The label set last in each ring slot. */
-  readonly labels = new Map<number, { era: number; label: string }>();
-  readonly labelsOfEra = new Map<number, Set<string>>();
-  /** Distinct labels in the order of their first use. */
-  readonly distinctLabels: string[] = [];
-  readonly touched = new Set<number>();
-  readonly releasing: boolean;
-  closeCalls = 0;
-  /** Eras that a call was the first to close or discard. */
-  lifetimes = 0;
-  reaps = 0;
-  nullFrees = 0;
-  staleFrees = 0;
-  private readonly domains = new Map<SlabHeap, EpochDomain[]>();
+export class World extends Ledger {
   private readonly dead: Handle[] = [];
-  private releaseCalls = 0;
-
-  constructor(options: HeapOptions, releasing: boolean) {
-    this.releasing = releasing;
-    const heap = SlabHeap.create({ ...options, ...this.releaserOption() });
-    this.oracle = new Oracle(heap);
-    this.classes = Array.from({ length: heap.sizeClasses.length + 1 }, newClass);
-    this.reader = StatsReader.open(heap.buffer);
-    this.join(heap);
-    this.settle();
-  }
-
-  get first(): SlabHeap {
-    return this.seats[0];
-  }
 
   dispose(): void {
     for (const seat of this.seats) seat.detach();
@@ -130,11 +32,6 @@ export class World {
   /** Lets every seat honour what there is to honour. */
   rest(): void {
     for (let round = 0; round < 2; round++) for (const seat of this.seats) seat.poll();
-  }
-
-  /** What the tags and slot words say now. */
-  truth(): Truth {
-    return truthOf(this.first, (era) => this.oracle.isDiscarded(era));
   }
 
   private perform(seat: SlabHeap, command: Command): void {
@@ -209,26 +106,12 @@ export class World {
     }
   }
 
-  /** After every operation: notes what only the clock and the tags know. */
-  private settle(): void {
-    for (let era = this.oracle.newest; !this.openedMs.has(era); era--) this.openedMs.set(era, Date.now());
-    for (const slab of this.truth().used) this.touched.add(slab);
-  }
-
   // -- seats -------------------------------------------------------------------------------------------
 
   attach(): SlabHeap {
     const seat = SlabHeap.attach(this.first.share(), { sameThread: true, ...this.releaserOption() });
     this.join(seat);
     return seat;
-  }
-
-  private join(seat: SlabHeap): void {
-    this.seats.push(seat);
-    this.domains.set(seat, []);
-    this.attachments.push(seat._a);
-    this.oracle.join(seat);
-    if (!this.bySeat.has(seat.seat)) this.bySeat.set(seat.seat, { allocs: 0, frees: 0, remoteFrees: 0 });
   }
 
   private detach(seat: SlabHeap): void {
@@ -251,15 +134,6 @@ export class World {
     seat.poll(); // notices, and stops its timer
   }
 
-  /** Objects that a seat leaves behind; a dead one also what others freed and it never took back. */
-  private noteOrphans(owner: number, dead: boolean): void {
-    for (const kept of this.truth().kept) {
-      if (kept.owner === owner) {
-        this.classes[kept.classIndex].orphanedLive += kept.allocated + (dead ? kept.remoteFreed : 0);
-      }
-    }
-  }
-
   // -- objects -----------------------------------------------------------------------------------------
 
   private sizeFor(kind: number, size: number): number {
@@ -268,27 +142,6 @@ export class World {
     if (kind < 8) return 1 + (size % largest);
     if (kind === 8) return Math.min(capacity, largest + 1 + (size % (3 * slabSize)));
     return 1 + Math.floor(((size % 100) / 100) * (capacity - 1));
-  }
-
-  private classOf(bytes: number): number {
-    const found = this.first.sizeClasses.findIndex((c) => c >= bytes);
-    return found < 0 ? this.first.sizeClasses.length : found;
-  }
-
-  private seatTally(seat: SlabHeap): SeatTally {
-    return this.bySeat.get(seat.seat) as SeatTally;
-  }
-
-  private countAlloc(seat: SlabHeap, bytes: number): void {
-    this.classes[this.classOf(bytes)].allocs++;
-    this.seatTally(seat).allocs++;
-  }
-
-  private countFailure(seat: SlabHeap, bytes: number): void {
-    const tally = this.classes[this.classOf(bytes)];
-    if (seat.lastFailure === "out-of-memory") tally.outOfMemory++;
-    else if (seat.lastFailure === "epoch-closed") tally.epochClosed++;
-    else throw new Error(`alloc(${bytes}) failed because of "${seat.lastFailure}"`);
   }
 
   alloc(seat: SlabHeap, size: number, how: number): boolean {
@@ -397,10 +250,6 @@ export class World {
 
   // -- epochs ------------------------------------------------------------------------------------------
 
-  private usedSlabs(): number {
-    return this.truth().used.length;
-  }
-
   private target(back: number, byRef: boolean): { arg: EpochRef | EpochId; era: number } {
     const era = Math.max(0, this.oracle.newest - back);
     const id = ringOf(era) as EpochId;
@@ -419,12 +268,6 @@ export class World {
     if (inRing) this.noteEnd(era, before);
   }
 
-  /** A call has closed or discarded an era that is in the ring. */
-  private noteEnd(era: number, before: number): void {
-    if (!this.closes.has(era)) this.lifetimes++;
-    this.closes.set(era, { atMs: Date.now(), before, after: this.usedSlabs() });
-  }
-
   private discardBefore(seat: SlabHeap, back: number): void {
     const era = Math.max(0, this.oracle.newest - back);
     seat.poll();
@@ -436,13 +279,6 @@ export class World {
     if (!this.noteClose(report)) return;
     this.end(this.oracle.discardBefore(era));
     for (const each of ended) this.noteEnd(each, before);
-  }
-
-  /** False when the call was refused. */
-  private noteClose(report: CloseReport): boolean {
-    if (report.reason === "stale" || report.reason === "never-opened") return false;
-    this.closeCalls++;
-    return true;
   }
 
   private end(objects: readonly Expected[]): void {
@@ -486,56 +322,4 @@ export class World {
     this.closeCalls++;
     this.noteEnd(era, before);
   }
-
-  private noteLabel(era: number, text: string): void {
-    const label = cut(text);
-    this.labels.set(ringOf(era), { era, label });
-    this.labelsOfEra.set(era, (this.labelsOfEra.get(era) ?? new Set()).add(label));
-    if (label !== "" && !this.distinctLabels.includes(label)) this.distinctLabels.push(label);
-  }
-
-  /** Label of the era in a ring slot now. */
-  labelOf(ring: number): string {
-    const held = this.labels.get(ring);
-    return held?.era === this.oracle.eraIn(ring) ? held.label : "";
-  }
-
-  // -- page release ------------------------------------------------------------------------------------
-
-  private releaserOption(): { pageReleaser?: PageReleaser } {
-    return this.releasing
-      ? { pageReleaser: { release: (_b, offset, bytes) => this.released(offset, bytes) } }
-      : {};
-  }
-
-  /** Stands for the kernel: takes all, half, or nothing, or throws, in turn. The slab is still tagged. */
-  private released(offset: number, bytes: number): number {
-    const { m, layout } = this.first._a;
-    const record = recordAt((offset - layout.payloadOffset) / layout.slabSize);
-    const tag = m[record + SLAB_TAG];
-    const era = m[record + SLAB_ERA];
-    const tally = this.classes[tagState(tag) === TAG_LARGE ? layout.classCount : tagClass(tag)];
-    const given = this.given.get(era) ?? { slabs: 0, bytes: 0 };
-    this.given.set(era, given);
-    const turn = this.releaseCalls++ % 7;
-    const taken = turn === 3 || turn === 5 ? -1 : turn === 1 ? bytes / 2 : turn === 4 ? 0 : bytes;
-    tally.releases++;
-    tally.slabsReleased += bytes / layout.slabSize;
-    given.slabs += bytes / layout.slabSize;
-    if (taken < 0) tally.releaseFailures++;
-    tally.releasedBytes += Math.max(0, taken);
-    given.bytes += Math.max(0, taken);
-    if (turn === 5) throw new Error("the kernel says no");
-    return taken;
-  }
-}
-
-/** At most 31 bytes of UTF-8, cut at a character boundary. */
-function cut(text: string): string {
-  let kept = "";
-  for (const character of text) {
-    if (Buffer.byteLength(kept + character) > LABEL_BYTES) return kept;
-    kept += character;
-  }
-  return kept;
 }
