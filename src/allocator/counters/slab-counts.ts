@@ -10,7 +10,7 @@
  *             own frees   = unfolded allocations + live of FOLDED - live of COUNTS
  *
  * Every 1024th allocation leaves the fast path and folds; so does a slab that changes hands. A reader adds what is not
- * folded yet; taking the counters first, COUNTS second and FOLDED last it may miss what moves meanwhile but never counts
+ * folded yet; taking the counters first and the slabs after them it may miss what moves meanwhile but never counts
  * anything twice, and so never has to take a figure back (stats/reader does the rest).
  *
  * A thread may vanish between any two stores, and the counters are exact all the same:
@@ -65,12 +65,13 @@ export interface SlabCounts {
 }
 
 /**
- * Reads the counts from any thread; take the class's counters first. COUNTS before FOLDED, the other way round than
- * `commit` stores them: an older COUNTS with a newer FOLDED gives nothing unfolded, never too much.
+ * Reads the counts from any thread; take the class's counters first. FOLDED before and after COUNTS: where the slab was
+ * folded meanwhile (the reader may have been held up for long, and 14 bits come round) nothing counts as unfolded.
  */
 export function readSlabCounts(m: Int32Array, record: number, slab: SlabCounts): void {
+  const before = loadSeq(m, record + SLAB_FOLDED);
   const counts = loadSeq(m, record + SLAB_COUNTS);
-  const folded = loadSeq(m, record + SLAB_FOLDED);
+  const folded = loadSeq(m, record + SLAB_FOLDED) === before ? before : counts;
   slab.occupied = counts & LIVE_MASK;
   slab.unfoldedAllocs = Math.max(0, allocsSince(folded, counts));
   slab.unfoldedFrees = Math.max(0, freesSince(folded, counts));

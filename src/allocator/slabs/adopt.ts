@@ -141,8 +141,8 @@ function countUnfinished(a: Attachment, record: number, tag: number, first: numb
   if (excess > 0 && m[record + SLAB_COLLECTING] === 1) {
     commit(m, a.seatBase, record, shard, C_REMOTE_COLLECTED, excess);
   } else if (excess > 0 && isDiscarded(a, record)) {
-    count(m, epochShard(a, tagRing(tag)) + E_DISCARDED, excess);
     commit(m, a.seatBase, record, shard, C_DISCARDED, excess);
+    count(m, epochShard(a, tagRing(tag)) + E_DISCARDED, excess);
   } else {
     // Frees; or allocations, which no order of our stores leads to: damaged words are put right all the same.
     const each = excess > 0 ? COUNT_FREE : COUNT_ALLOC;
