@@ -24,8 +24,8 @@ const CHANGES = {
   "counters/slab-counts.ts": [
     [/ {2}if \(m\[record \+ SLAB_COUNTS\] !== m\[record \+ SLAB_FOLDED\]\) commit\(.*\);/, ""],
     [
-      /( {2}const folded = m\[record \+ SLAB_FOLDED\] as number;\n)( {2}const allocs = )/,
-      "m[record + SLAB_COUNTS] = counts - ended; return;\n$1$2",
+      / {2}const folded = m\[record \+ SLAB_FOLDED\] as number;/,
+      "  m[record + SLAB_COUNTS] = counts - ended; return;\n$&",
     ],
   ],
   "counters/epoch-facts.ts": [emptied("noteRecycled"), emptied("noteClose")],
