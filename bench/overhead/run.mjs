@@ -19,8 +19,8 @@ import { buildLibrary } from "./compiled-out.mjs";
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { values } = parseArgs({
   options: {
-    rounds: { type: "string", default: "10" },
-    seconds: { type: "string", default: "2" },
+    rounds: { type: "string", default: "24" },
+    seconds: { type: "string", default: "0.6" },
     json: { type: "string", default: here("../results/overhead.json") },
   },
 });

@@ -31,7 +31,7 @@ export const SCENARIOS: Scenario[] = [
     least: 100,
   },
   {
-    name: "alloc, the 1024th of its slab",
+    name: "alloc, the 4096th of its slab",
     prepare: (w) => countUpToSample(w.a, last(w)),
     act: ({ a }) => a.alloc(64),
     least: 15,

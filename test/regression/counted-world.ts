@@ -72,11 +72,11 @@ export function take(world: World, heap: SlabHeap, count: number, size: number):
 
 export const last = (world: World): Handle => world.mine[world.mine.length - 1];
 
-/** Puts the slab's allocation count shortly before the one that leaves the fast path, as if it had been there for long. */
+/** Puts the slab's allocation count shortly before one that leaves the fast path and folds, as if it had been there for long. */
 export function countUpToSample(heap: SlabHeap, handle: Handle): void {
   const { m } = heap._a;
   const record = recordAt(slabOf(heap, handle));
-  const by = (1023 - ((m[record + SLAB_COUNTS] >>> 18) & 1023)) << 18;
+  const by = (4095 - ((m[record + SLAB_COUNTS] >>> 18) & 4095)) << 18;
   m[record + SLAB_COUNTS] += by;
   m[record + SLAB_FOLDED] += by;
 }

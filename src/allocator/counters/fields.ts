@@ -120,6 +120,8 @@ export const COUNT_FREE = 1;
 /** Allocations of a slab between two that leave the fast path; the bits of SLAB_COUNTS that are 0 then. */
 export const SAMPLE_INTERVAL = 1024;
 export const SAMPLE_MASK = 268173312; // 1023 * 2 ** 18
+/** Every fourth of those folds: well below the 2^13 that its 14 bits can tell from a step back. */
+export const FOLD_MASK = 1073479680; // 4095 * 2 ** 18
 
 /** Per seat and size class; the class after the last one stands for large objects (runs of slabs). */
 export const CLASS_FIELDS = [

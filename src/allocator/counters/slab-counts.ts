@@ -6,10 +6,10 @@
  *   FOLDED   COUNTS as they were when they last went into the owner's counters
  *
  *   live      slots that are not FREE: objects, and remote frees not taken back yet. Recycling needs it anyway.
- *   unfolded  allocations = those of COUNTS - those of FOLDED (modulo 2^14, at most 1024)
+ *   unfolded  allocations = those of COUNTS - those of FOLDED (modulo 2^14, at most 4096)
  *             own frees   = unfolded allocations + live of FOLDED - live of COUNTS
  *
- * Every 1024th allocation leaves the fast path and folds; so does a slab that changes hands. A reader adds what is not
+ * Every 1024th allocation leaves the fast path, every 4096th folds; so does a slab that changes hands. A reader adds what is not
  * folded yet; taking the counters first and the slabs after them it may miss what moves meanwhile but never counts
  * anything twice, and so never has to take a figure back (stats/reader does the rest).
  *

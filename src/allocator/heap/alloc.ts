@@ -17,9 +17,9 @@ import {
   C_TO_FULL,
   CLASS_SHARD_WORDS,
   COUNT_ALLOC,
+  FOLD_MASK,
   S_CONFIRMING,
   S_PRESSURE,
-  SAMPLE_MASK,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { foldCounts } from "../counters/slab-counts.js";
@@ -191,7 +191,7 @@ function takeSlot(a: Attachment, bin: number, record: number): number {
   m[record + SLAB_COUNTS] = counts;
   const slotWord = popSlot(a, record);
   m[slotWord] = (m[slotWord] as number) + SLOT_ALLOC;
-  if ((counts & SAMPLE_MASK) === 0) foldCounts(m, a.seatBase, record, bin);
+  if ((counts & FOLD_MASK) === 0) foldCounts(m, a.seatBase, record, bin);
   return slotWord;
 }
 

@@ -38,6 +38,9 @@ import {
   TWO_32,
 } from "./slab-counts-words.js";
 
+/** Allocations of a slab after which its counts are folded. */
+const FOLD_INTERVAL = 4096;
+
 describe("a reader that is held up between its looks", () => {
   /** What the owner has done since the reader began, and the most that was not folded at any time. */
   interface Truth {
@@ -66,7 +69,7 @@ describe("a reader that is held up between its looks", () => {
       position++;
       live++;
       truth.mostAllocs = Math.max(truth.mostAllocs, unfolded.allocs);
-      if (position % SAMPLE_INTERVAL === 0) unfolded = { allocs: 0, frees: 0 };
+      if (position % FOLD_INTERVAL === 0) unfolded = { allocs: 0, frees: 0 };
       if (live <= keep) continue;
       live--;
       if (n % 97 === 0) {
@@ -204,7 +207,7 @@ describe("in a heap, near where the fields wrap", () => {
     return ((words[record + SLAB_COUNTS] >>> 18) - (words[record + SLAB_FOLDED] >>> 18)) & (TWO_14 - 1);
   }
 
-  const places = [SAMPLE_INTERVAL, TWO_14 / 2, TWO_14 / 2 + SAMPLE_INTERVAL, TWO_14];
+  const places = [FOLD_INTERVAL, TWO_14 / 2, TWO_14 / 2 + FOLD_INTERVAL, TWO_14];
   test.each(places)("at %i: pairs stay exact, and the counts are folded there", (at) => {
     move(at - 20);
     const { m: words, binBase } = heap._a;
@@ -249,7 +252,7 @@ describe("in a heap, near where the fields wrap", () => {
     expect(readCounter(words, binBase + C_LOCAL_FREES)).toBe(10);
   });
 
-  test("a slab that lives through several times 2^14 allocations: exact, at most 1024 of them not folded", () => {
+  test("a slab that lives through several times 2^14 allocations: exact, at most 4096 of them not folded", () => {
     const b = another(heap);
     const total = 3 * TWO_14 + 500;
     let most = 0;
@@ -272,8 +275,8 @@ describe("in a heap, near where the fields wrap", () => {
       expect([allocCount, freeCount, liveObjects]).toEqual([10 + i, i, 10]);
     }
     expect(heap.counters().newSlabs, "all in one slab").toBe(1);
-    expect(most).toBeGreaterThan(SAMPLE_INTERVAL - 3);
-    expect(most).toBeLessThanOrEqual(SAMPLE_INTERVAL);
+    expect(most).toBeGreaterThan(FOLD_INTERVAL - 3);
+    expect(most).toBeLessThanOrEqual(FOLD_INTERVAL);
     b.detach();
     freeAll(heap, handles);
     heap.advanceEpoch();
