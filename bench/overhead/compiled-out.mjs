@@ -34,7 +34,7 @@ const CHANGES = {
   // A live count and nothing beside it; no way out every 1024th time.
   "heap/fast-path.ts": [
     [/\+ 262145\) \/\* COUNT_ALLOC \*\/ \| 0/g, "+ 1) | 0", 4],
-    [/if \(\(counts & 268173312\) \/\* SAMPLE_MASK \*\/ === 0\) afterTick\([a-z_.]+, record\);/g, "", 4],
+    [/slot === 0 \|\| \(counts & 268173312\) \/\* SAMPLE_MASK \*\/ === 0/g, "slot === 0", 4],
   ],
   "heap/alloc.ts": [[/as number\) \+ COUNT_ALLOC\) \| 0/, "as number) + 1) | 0"]],
 };

@@ -17,11 +17,12 @@ import {
   C_TO_FULL,
   CLASS_SHARD_WORDS,
   COUNT_ALLOC,
+  FOLD_MASK,
   S_CONFIRMING,
   S_PRESSURE,
-  SAMPLE_MASK,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { foldCounts } from "../counters/slab-counts.js";
 import { InvalidTypeError, InvalidValueError } from "../errors.js";
 import { addSeq, loadSeq } from "../memory/atomics.js";
 import {
@@ -56,7 +57,6 @@ import { CLAIM_CLOSED, CLAIM_WON, carve, claimSlab, firstSlot, nextPartial, popS
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { TAG_FREE } from "../words/slab-tag.js";
 import { SLOT_ALLOC } from "../words/slot-word.js";
-import { afterTick } from "./tick.js";
 
 const FOUND = 1;
 const CLOSED = 2;
@@ -133,7 +133,7 @@ function countSlow(a: Attachment, bin: number): void {
 function allocSmall(a: Attachment, bin: number, era: number): number {
   const { m } = a;
   const current = m[bin + BIN_CURRENT] as number;
-  if (current !== DUMMY_SLAB && carve(a, current)) return takeSlot(a, current);
+  if (current !== DUMMY_SLAB && carve(a, current)) return takeSlot(a, bin, current);
 
   if (current === DUMMY_SLAB) {
     count(m, bin + C_CURRENT_NULL, 1);
@@ -152,7 +152,7 @@ function allocSmall(a: Attachment, bin: number, era: number): number {
     if (found !== FOUND) return -found;
   }
   countSlow(a, bin);
-  return takeSlot(a, m[bin + BIN_CURRENT] as number);
+  return takeSlot(a, bin, m[bin + BIN_CURRENT] as number);
 }
 
 /** Makes a slab with a free slot current: one we have, or a hinted one. */
@@ -184,14 +184,14 @@ function takeListed(a: Attachment, bin: number): boolean {
   return false;
 }
 
-function takeSlot(a: Attachment, record: number): number {
+function takeSlot(a: Attachment, bin: number, record: number): number {
   const { m } = a;
   const counts = ((m[record + SLAB_COUNTS] as number) + COUNT_ALLOC) | 0;
   // Before the slot becomes ALLOC: see counters/slab-counts.ts.
   m[record + SLAB_COUNTS] = counts;
   const slotWord = popSlot(a, record);
   m[slotWord] = (m[slotWord] as number) + SLOT_ALLOC;
-  if ((counts & SAMPLE_MASK) === 0) afterTick(a, record);
+  if ((counts & FOLD_MASK) === 0) foldCounts(m, a.seatBase, record, bin);
   return slotWord;
 }
 

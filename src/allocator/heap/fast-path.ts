@@ -18,8 +18,7 @@
  *   - plain accesses only: every word written here is written by this thread alone
  *   - one count per operation, in the slab (counters/slab-counts.ts says why that is enough), and in this order:
  *     alloc counts before the slot becomes ALLOC, free after it became FREE
- *   - every 1024th allocation of a slab makes a call when it is done: sampling costs nothing but that. Tested any earlier,
- *     a pair takes a nanosecond longer
+ *   - every 1024th allocation of a slab leaves the fast path: sampling costs nothing but that
  *   - offsets as literals with their name behind them: V8 stops inlining at 460 bytecodes per function and 920
  *     per caller, and a captured constant costs twice the bytecodes of a literal. A test compares each literal
  *     with the constant it names.
@@ -30,7 +29,6 @@ import { noteRoom } from "../slabs/slab.js";
 import type { EpochId, Handle } from "../types.js";
 import { freeNamed, freeOffsetSlow, freeSlow, objectOffset } from "./free.js";
 import { allocMaybeTimed } from "./sampling.js";
-import { afterTick } from "./tick.js";
 
 /** The two allocating and the two freeing operations, with the constants in fields. */
 export class FastHeap {
@@ -93,7 +91,7 @@ export class FastHeap {
     const record = m[bin /* BIN_CURRENT */] as number;
     const slot = m[record + 17 /* SLAB_HEAD */] as number;
     const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
-    if (slot === 0) {
+    if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) {
       const at = allocMaybeTimed(this._a, size, epoch);
       if (at === 0) return 0 as Handle;
       return (at - this._slots - ((m[at] as number) + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
@@ -102,7 +100,6 @@ export class FastHeap {
     m[record + 16 /* SLAB_COUNTS */] = counts;
     m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = word + 1;
-    if ((counts & 268173312) /* SAMPLE_MASK */ === 0) afterTick(this._a, record);
     return (slot - this._slots - (word + 1 + this._bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
   }
 
@@ -151,11 +148,10 @@ export class FastHeap {
     const record = m[bin /* BIN_CURRENT */] as number;
     const slot = m[record + 17 /* SLAB_HEAD */] as number;
     const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
-    if (slot === 0) return allocOffsetSlow(this._a, size);
+    if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) return allocOffsetSlow(this._a, size);
     m[record + 16 /* SLAB_COUNTS */] = counts;
     m[record + 17 /* SLAB_HEAD */] = m[slot + this._links] as number;
     m[slot] = (m[slot] as number) + 1;
-    if ((counts & 268173312) /* SAMPLE_MASK */ === 0) afterTick(this._a, record);
     const index = slot - this._slots;
     return (
       this._payload +
@@ -248,7 +244,7 @@ export function specialise(a: Attachment): FastOperations {
       const record = m[bin /* BIN_CURRENT */] as number;
       const slot = m[record + 17 /* SLAB_HEAD */] as number;
       const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
-      if (slot === 0) {
+      if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) {
         const at = allocMaybeTimed(a, size, epoch);
         if (at === 0) return 0 as Handle;
         return (at - slots - ((m[at] as number) + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
@@ -257,7 +253,6 @@ export function specialise(a: Attachment): FastOperations {
       m[record + 16 /* SLAB_COUNTS */] = counts;
       m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = word + 1;
-      if ((counts & 268173312) /* SAMPLE_MASK */ === 0) afterTick(a, record);
       return (slot - slots - (word + 1 + bias) * -16777216) /* NEGATIVE_UNIT */ as Handle;
     },
 
@@ -298,11 +293,10 @@ export function specialise(a: Attachment): FastOperations {
       const record = m[bin /* BIN_CURRENT */] as number;
       const slot = m[record + 17 /* SLAB_HEAD */] as number;
       const counts = ((m[record + 16 /* SLAB_COUNTS */] as number) + 262145) /* COUNT_ALLOC */ | 0;
-      if (slot === 0) return +allocOffsetSlow(a, size);
+      if (slot === 0 || (counts & 268173312) /* SAMPLE_MASK */ === 0) return +allocOffsetSlow(a, size);
       m[record + 16 /* SLAB_COUNTS */] = counts;
       m[record + 17 /* SLAB_HEAD */] = m[slot + links] as number;
       m[slot] = (m[slot] as number) + 1;
-      if ((counts & 268173312) /* SAMPLE_MASK */ === 0) afterTick(a, record);
       const index = slot - slots;
       return (
         payload +

@@ -1,7 +1,7 @@
 /**
  * Measuring some operations of a thread into the histograms of its seat.
  *
- * Nothing on the fast path knows of this: every 1024th allocation of a slab makes a call (`tick.ts`), and slow paths look
+ * Nothing on the fast path knows of this: every 1024th allocation of a slab leaves it anyway, and slow paths look
  * whether their thread samples at all. Which operations are measured depends on counts alone, so the same run measures
  * the same ones.
  */
@@ -10,16 +10,18 @@ import {
   HISTOGRAM_REMOTE_FREE,
   HISTOGRAM_SLOW_PATH,
   SAMPLE_INTERVAL,
+  SAMPLE_MASK,
 } from "../counters/fields.js";
 import { histogramAt, recordDuration } from "../counters/histogram.js";
 import { HeapDetachedError, InvalidTypeError, InvalidValueError } from "../errors.js";
 import type { Attachment, Sampler } from "../memory/attachment.js";
+import { recordAt } from "../memory/layout.js";
+import { SLAB_COUNTS } from "../memory/offsets.js";
 import { threadCpuNs } from "../memory/process.js";
 import { describe } from "../memory/size-classes.js";
 import { freeRemote } from "../slabs/remote-free.js";
 import { allocSlow } from "./alloc.js";
 import type { SlabHeap } from "./heap.js";
-import { disarm } from "./tick.js";
 
 /** Which operations are measured; counts are of one thread's operations. */
 export interface SamplingOptions {
@@ -86,9 +88,7 @@ export function startSampling(heap: SlabHeap, options: SamplingOptions = {}): Sa
   };
   a.sampler = sampler;
   const stop = (): void => {
-    if (a.sampler !== sampler) return;
-    a.sampler = undefined;
-    disarm(a);
+    if (a.sampler === sampler) a.sampler = undefined;
   };
   return { measuresCpuTime: sampler.cpuNs() >= 0, stop, [Symbol.dispose]: stop };
 }
@@ -112,9 +112,8 @@ export function allocMaybeTimed(a: Attachment, size: unknown, epoch: unknown): n
   return sampler === undefined ? allocSlow(a, size, epoch) : allocTimed(a, sampler, size, epoch);
 }
 
-/** Whether a slow path is due to be measured shows afterwards: the time is taken in any case, and kept if one is. */
+/** Whether a sample is due shows afterwards: the time is taken in any case, and kept if one is. */
 function allocTimed(a: Attachment, sampler: Sampler, size: unknown, epoch: unknown): number {
-  const armed = disarm(a);
   const hitsBefore = a.slowHits;
   const cpuStart = sampler.cpuNs();
   const start = performance.now();
@@ -122,14 +121,24 @@ function allocTimed(a: Attachment, sampler: Sampler, size: unknown, epoch: unkno
   const wallNs = (performance.now() - start) * 1e6;
   if (a.detached) return slotWord;
   const slow = a.slowHits !== hitsBefore && --sampler.slowLeft <= 0;
-  if (!slow && !armed) return slotWord;
+  const tick = slotWord !== 0 && isTick(a, slotWord) && --sampler.allocTicksLeft <= 0;
+  if (!slow && !tick) return slotWord;
   const cpuNs = cpuSince(sampler, cpuStart);
   if (slow) {
     sampler.slowLeft = sampler.slowInterval;
     recordDuration(a.m, histogramAt(a.layout, a.seat, HISTOGRAM_SLOW_PATH), wallNs, cpuNs);
   }
-  if (armed) recordDuration(a.m, histogramAt(a.layout, a.seat, HISTOGRAM_ALLOC), wallNs, cpuNs);
+  if (tick) {
+    sampler.allocTicksLeft = sampler.allocTicks;
+    recordDuration(a.m, histogramAt(a.layout, a.seat, HISTOGRAM_ALLOC), wallNs, cpuNs);
+  }
   return slotWord;
+}
+
+/** Was this the allocation that the fast path hands out of line because of its number? */
+function isTick(a: Attachment, slotWord: number): boolean {
+  const record = recordAt((slotWord - a.layout.slotBase) >> a.layout.slotsShift);
+  return ((a.m[record + SLAB_COUNTS] as number) & SAMPLE_MASK) === 0;
 }
 
 /** {@link freeRemote}, measured if it is its turn. */

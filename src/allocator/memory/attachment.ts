@@ -77,12 +77,6 @@ export class Attachment {
   readonly depth: Int32Array = new Int32Array(RING_SIZE);
   /** Allocations of this thread that left the fast path, for whoever measures one. */
   slowHits = 0;
-  /**
-   * The next allocation is to be measured: SEAT_PHASE is one behind, so that it leaves the fast path. `phaseHonoured` is
-   * what SEAT_PHASE really is.
-   */
-  armed = false;
-  phaseHonoured = 0;
   /** Set while operations are sampled. */
   sampler: Sampler | undefined = undefined;
   /** Called once when the seat is lost to a reaper. */

@@ -62,7 +62,6 @@ export function sync(a: Attachment, deep: boolean, tally: DrainTally = newTally(
   if (a.detached) return;
   a.deepSeen = deepNow;
   m[a.seatBase + SEAT_PHASE] = phase;
-  a.armed = false;
 
   // Only the ring slots whose record changed can have slabs that drain for the first time; dooms of reused
   // ring slots may be anywhere.
@@ -79,8 +78,7 @@ export function sync(a: Attachment, deep: boolean, tally: DrainTally = newTally(
 
 /** Syncs only when something changed. One plain read when nothing did. */
 export function poll(a: Attachment): void {
-  const phase = a.m[PHASE];
-  if (phase !== a.m[a.seatBase + SEAT_PHASE] && !(a.armed && phase === a.phaseHonoured)) sync(a, false);
+  if (a.m[PHASE] !== a.m[a.seatBase + SEAT_PHASE]) sync(a, false);
 }
 
 function stillSeated(a: Attachment): boolean {
