@@ -45,9 +45,9 @@ export function liveCount(m: Int32Array, record: number): number {
   return (m[record + SLAB_COUNTS] as number) & LIVE_MASK;
 }
 
-/** Allocations from one value of COUNTS to a later one; negative if it is the earlier one. */
+/** Allocations from one value of COUNTS to a later one; negative if it is the earlier one. Small integers all the way. */
 function allocsSince(folded: number, counts: number): number {
-  return ((counts & ~LIVE_MASK) - (folded & ~LIVE_MASK)) >> LIVE_BITS;
+  return (((counts >> LIVE_BITS) - (folded >> LIVE_BITS)) << LIVE_BITS) >> LIVE_BITS;
 }
 
 /** Own frees from one value of COUNTS to a later one, if nothing else has ended objects in between. */
