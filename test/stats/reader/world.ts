@@ -4,7 +4,7 @@
  * object) and from plain collections.
  */
 import { vi } from "vitest";
-import { recordAt, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
+import { recordAt, SLAB_TAG, SLAB_USED } from "../../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../../src/allocator/seats/reap.js";
 import { packHandle } from "../../../src/allocator/words/handle.js";
 import { tagOwner } from "../../../src/allocator/words/slab-tag.js";
@@ -194,6 +194,11 @@ export class World extends Ledger {
       this.countAlloc(seat, size);
       this.classes[this.classOf(size)].frees++;
       this.seatTally(seat).frees++;
+      // It may have taken slabs that nobody holds any more now: only their own words tell which.
+      const { m, layout } = seat._a;
+      for (let slab = 0; slab < layout.slabCount; slab++) {
+        if (m[recordAt(slab) + SLAB_USED] === 1) this.touched.add(slab);
+      }
     }
     this.countFailure(seat, size);
   }
