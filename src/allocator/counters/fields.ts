@@ -12,7 +12,7 @@ export const CELL_WORDS = 4;
 
 /**
  * A class shard opens with the thread's working state for that class (its "bin"), so that the fast path's
- * current slab and allocation counter share one cache line. Owner-only words:
+ * current slab and the counters that change most share one cache line. Owner-only words:
  *   bin + 0  record of the current slab, or of the always-empty dummy slab
  *   bin + 1  first of the partial slabs (linked through SLAB_PARTIAL_NEXT), 0 = none
  */
