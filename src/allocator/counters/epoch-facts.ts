@@ -7,6 +7,7 @@
  * before and after has facts of that era.
  */
 import { loadSeq, storeSeq } from "../memory/atomics.js";
+import { loadWide, storeWide } from "../memory/wide.js";
 import {
   EF_CLOSE_ERA,
   EF_CLOSE_MS,
@@ -89,15 +90,4 @@ export function readClose(m: Int32Array, epochShard: number, era: number): Close
     rssAfter: loadWide(m, epochShard + EF_RSS_AFTER),
   };
   return loadSeq(m, epochShard + EF_CLOSE_ERA) === era ? facts : undefined;
-}
-
-const TWO_32 = 4294967296;
-
-function storeWide(m: Int32Array, at: number, value: number): void {
-  m[at] = value | 0;
-  m[at + 1] = Math.floor(value / TWO_32);
-}
-
-function loadWide(m: Int32Array, at: number): number {
-  return (loadSeq(m, at + 1) >>> 0) * TWO_32 + (loadSeq(m, at) >>> 0);
 }

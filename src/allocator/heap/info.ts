@@ -38,7 +38,7 @@ import { openedAt, refcount } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, EPOCH_DISCARD, recEra, recState } from "../words/epoch-word.js";
 import { readLabel } from "../words/label.js";
 import { countRemoteFreed } from "../words/remote-freed.js";
-import { SEAT_FREE, seatIncarnation, seatState } from "../words/seat-word.js";
+import { SEAT_FREE, SEAT_STATES, seatIncarnation, seatState } from "../words/seat-word.js";
 import {
   TAG_CLAIMED,
   TAG_FREE,
@@ -90,8 +90,6 @@ export function epochInfo(a: Attachment, ring: number): EpochInfo {
     oldestEra,
   };
 }
-
-const SEAT_STATES: readonly SeatState[] = ["FREE", "LIVE", "SUSPECT", "REAPING"];
 
 /** Seats in use or used before. */
 export function listSeats(a: Attachment): SeatInfo[] {

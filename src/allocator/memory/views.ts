@@ -35,6 +35,7 @@ import {
   SLAB_BASE,
 } from "./offsets.js";
 import { GRANULE_BYTES, MAX_CLASSES } from "./size-classes.js";
+import { storeWide } from "./wide.js";
 
 const PAGE = 4096;
 const FOUR_GIB = 2 ** 32;
@@ -74,9 +75,7 @@ export function createBuffer(config: HeapConfig): { buffer: SharedArrayBuffer; l
   m[H_METADATA_PAGES] = (layout.metadataWords * 4) / PAGE;
   m[H_BUFFER_PAGES] = layout.bufferBytes / PAGE;
   m[H_HEAP_ID] = Math.floor(Math.random() * 2 ** HEAP_ID_BITS);
-  const now = Date.now();
-  m[H_CREATED_MS_LO] = now | 0;
-  m[H_CREATED_MS_HI] = Math.floor(now / FOUR_GIB);
+  storeWide(m, H_CREATED_MS_LO, Date.now());
   m[H_NONCE] = Math.floor(Math.random() * 2 ** 31);
   writeClasses(m, layout);
   m[H_CHECKSUM] = configChecksum(m);

@@ -3,7 +3,6 @@ import { loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Layout, seatAt } from "../memory/layout.js";
 import {
   EP_OPEN_ERA,
-  EP_OPEN_MS_HI,
   EP_OPEN_MS_LO,
   EPOCH_BASE,
   EPOCH_WORDS,
@@ -14,17 +13,15 @@ import {
   SLAB_DOOM,
   SLAB_ERA,
 } from "../memory/offsets.js";
+import { loadWide, storeWide } from "../memory/wide.js";
 import { EPOCH_DISCARD, recEra, recState, retainsCount, ringOf } from "./epoch-word.js";
-
-const TWO_32 = 4294967296;
 
 /** Writes the opening time of an era. Two threads that bring a record up at once write the same era, a moment apart. */
 export function recordOpening(m: Int32Array, era: number): void {
   const base = EPOCH_BASE + ringOf(era) * EPOCH_WORDS;
   const now = Date.now();
   storeSeq(m, base + EP_OPEN_ERA, 0);
-  m[base + EP_OPEN_MS_LO] = now | 0;
-  m[base + EP_OPEN_MS_HI] = Math.floor(now / TWO_32);
+  storeWide(m, base + EP_OPEN_MS_LO, now);
   storeSeq(m, base + EP_OPEN_ERA, era);
 }
 
@@ -32,7 +29,7 @@ export function recordOpening(m: Int32Array, era: number): void {
 export function openedAt(m: Int32Array, era: number): number {
   const base = EPOCH_BASE + ringOf(era) * EPOCH_WORDS;
   if (loadSeq(m, base + EP_OPEN_ERA) !== era) return 0;
-  const ms = (loadSeq(m, base + EP_OPEN_MS_HI) >>> 0) * TWO_32 + (loadSeq(m, base + EP_OPEN_MS_LO) >>> 0);
+  const ms = loadWide(m, base + EP_OPEN_MS_LO);
   return loadSeq(m, base + EP_OPEN_ERA) === era ? ms : 0;
 }
 

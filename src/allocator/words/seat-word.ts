@@ -15,6 +15,8 @@ export const SEAT_FREE = 0;
 export const SEAT_LIVE = 1;
 export const SEAT_SUSPECT = 2;
 export const SEAT_REAPING = 3;
+/** Their names, in that order. */
+export const SEAT_STATES = ["FREE", "LIVE", "SUSPECT", "REAPING"] as const;
 
 export const WHO_MASK = 0x3fff;
 

@@ -1,5 +1,6 @@
 /** Fields of the stats document about the heap as a whole, its threads, its large objects and its latencies. */
 import { HISTOGRAM_FIELDS } from "../../allocator/counters/fields.js";
+import { SEAT_STATES } from "../../allocator/words/seat-word.js";
 import { seatCell } from "./cells.js";
 import { added, known } from "./field.js";
 
@@ -82,7 +83,7 @@ export const WORKER_FIELDS = [
   added("seat", "integer", "info", "", "Seat, from 1"),
   added("incarnation", "integer", "info", "", "How often the seat was taken, modulo 65536"),
   added("state", "string", "info", "", "FREE, LIVE, SUSPECT or REAPING", {
-    values: ["FREE", "LIVE", "SUSPECT", "REAPING"],
+    values: SEAT_STATES,
   }),
   added("thread_id", "integer", "info", "", "The runtime's thread id; -1 where unknown", { minimum: -1 }),
   added("alloc_count", "count", "counter", "objects", "Objects the seat's threads allocated"),

@@ -2,7 +2,7 @@
 import { loadSeq } from "../../allocator/memory/atomics.js";
 import { seatAt } from "../../allocator/memory/layout.js";
 import { PHASE, SEAT_PHASE, SEAT_THREAD, SEAT_WORD } from "../../allocator/memory/offsets.js";
-import { SEAT_FREE, seatIncarnation, seatState } from "../../allocator/words/seat-word.js";
+import { SEAT_FREE, SEAT_STATES, seatIncarnation, seatState } from "../../allocator/words/seat-word.js";
 import { add, ratio } from "../document/count.js";
 import type { ClassStats, LargeStats, WorkerStats } from "../document/document.js";
 import { CLASS_DOCUMENT_FIELDS, STRUCT_VERSION } from "../document/fields.js";
@@ -134,8 +134,6 @@ export function largeRow(readings: Readings): LargeStats {
     madvise_failures: cells.of("madvise_failures"),
   };
 }
-
-const SEAT_STATES = ["FREE", "LIVE", "SUSPECT", "REAPING"] as const;
 
 export function workerRows({ words, counts, slabs, highWater }: Readings): WorkerStats[] {
   const { m, layout } = words;

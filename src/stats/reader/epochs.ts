@@ -7,6 +7,7 @@ import { FIRST_ERA, LABEL_OTHER, MAX_LABELS, REC_BASE, RING_SIZE } from "../../a
 import { openedAt, refcount } from "../../allocator/words/epoch-table.js";
 import { EPOCH_ACTIVE, EPOCH_DISCARD, recEra, recState, ringOf } from "../../allocator/words/epoch-word.js";
 import { labelText, readLabel } from "../../allocator/words/label.js";
+import { sumOf } from "../document/count.js";
 import type { CloseContext, EpochStats, EraStats, LabelRegistry } from "../document/document.js";
 import { type Readings, sumHoldings } from "./classes.js";
 import type { Holding } from "./slabs.js";
@@ -106,10 +107,6 @@ function slabFields(held: { partial: number; full: number; reclaimable: number }
     total_reclaimable_slabs: held.reclaimable,
     estimated_rss_bytes: (held.partial + held.full) * slabBytes,
   };
-}
-
-function sumOf<Item>(items: readonly Item[], value: (item: Item) => number): number {
-  return items.reduce((sum, item) => sum + value(item), 0);
 }
 
 /** Facts of the latest close or discard of the era, and what was given back of it, over all seats ever taken. */

@@ -4,7 +4,6 @@ import { loadSeq } from "../../allocator/memory/atomics.js";
 import { seatAt } from "../../allocator/memory/layout.js";
 import {
   ERA,
-  H_CREATED_MS_HI,
   H_CREATED_MS_LO,
   H_HEAP_ID,
   H_NONCE,
@@ -12,20 +11,24 @@ import {
   SEAT_WORD,
 } from "../../allocator/memory/offsets.js";
 import { processRssBytes } from "../../allocator/memory/process.js";
+import { loadWide } from "../../allocator/memory/wide.js";
 import { ringOf } from "../../allocator/words/epoch-word.js";
 import { SEAT_FREE, seatState } from "../../allocator/words/seat-word.js";
+import { add, sumOf } from "../document/count.js";
 import type {
   ClassStats,
   EpochStats,
   EraStats,
   HeapStats,
+  LargeStats,
   LatencyName,
   LatencyStats,
   StatsDocument,
   WorkerStats,
 } from "../document/document.js";
+import type { Count } from "../document/field.js";
 import { LATENCY_NAMES, SCHEMA_VERSION, STRUCT_VERSION } from "../document/fields.js";
-import { classRow, HighWater, largeRow, operationsOf, type Readings, workerRows } from "./classes.js";
+import { classRow, HighWater, largeRow, type Readings, workerRows } from "./classes.js";
 import { epochRows, labelRegistry, lastClose } from "./epochs.js";
 import { latencyRow } from "./latency.js";
 import { osPageBytes, processId, unixNs } from "./runtime.js";
@@ -78,8 +81,9 @@ export class StatsReader {
     const readings = this.read();
     const { layout } = this.words;
     const classes = layout.sizeClasses.map((_, index) => classRow(readings, index));
-    const total = (name: CounterOfClass): number => classes.reduce((sum, row) => sum + Number(row[name]), 0);
+    const total = (name: CounterOfClass): number => Number(sumOf(classes, (row) => row[name]));
     const epochs = epochRows(readings, Date.now());
+    const large = largeRow(readings);
     const workers = workerRows(readings);
     const netSlabs = total("net_slabs");
     return {
@@ -114,8 +118,8 @@ export class StatsReader {
       classes,
       epochs,
       slab_bytes: layout.slabSize,
-      heap: heapRow(readings, classes),
-      large: largeRow(readings),
+      heap: heapRow(readings, classes, large),
+      large,
       workers,
       last_epoch_close_context: lastClose(epochs),
       latency: latencies(readings),
@@ -185,38 +189,40 @@ type CounterOfClass = {
   [Name in keyof ClassStats]-?: ClassStats[Name] extends number | bigint ? Name : never;
 }[keyof ClassStats];
 
-function heapRow(readings: Readings, classes: readonly ClassStats[]): HeapStats {
-  const { words, counts, slabs } = readings;
+function heapRow(
+  { words, counts, slabs }: Readings,
+  classes: readonly ClassStats[],
+  large: LargeStats,
+): HeapStats {
   const { m, layout } = words;
-  const large = largeRow(readings);
-  const cells = counts.classes;
-  const sum = (values: readonly (number | bigint)[]): number =>
-    values.reduce<number>((s, v) => s + Number(v), 0);
-  const operations = cells.map((_, index) => operationsOf(readings, index));
+  const total = (value: (row: ClassStats) => Count, ofLarge: Count): Count =>
+    add(sumOf(classes, value), ofLarge);
+  const cell = (name: Parameters<(typeof counts.classes)[number]["of"]>[0]): Count =>
+    sumOf(counts.classes, (cells) => cells.of(name));
   let attached = 0;
   for (let seat = 1; seat <= layout.maxWorkers; seat++) {
     if (seatState(loadSeq(m, seatAt(layout, seat) + SEAT_WORD)) !== SEAT_FREE) attached++;
   }
-  const createdMs = ((m[H_CREATED_MS_HI] as number) >>> 0) * 2 ** 32 + ((m[H_CREATED_MS_LO] as number) >>> 0);
+  const createdMs = loadWide(m, H_CREATED_MS_LO);
   return {
     id: heapName(m),
     created_timestamp_ns: BigInt(createdMs) * 1_000_000n,
     capacity_bytes: layout.capacityBytes,
     committed_bytes: (layout.slabCount - slabs.freeSlabs) * layout.slabSize,
     touched_bytes: slabs.touchedSlabs * layout.slabSize,
-    live_bytes: sum([...classes.map((row) => row.live_bytes), large.live_bytes]),
-    live_objects: sum([...classes.map((row) => row.live_objects), large.live_objects]),
+    live_bytes: total((row) => row.live_bytes, large.live_bytes),
+    live_objects: total((row) => row.live_objects, large.live_objects),
     slab_bytes: layout.slabSize,
     slab_count: layout.slabCount,
     free_slabs: slabs.freeSlabs,
     orphaned_slabs: slabs.orphanedSlabs,
     max_workers: layout.maxWorkers,
     attached_workers: attached,
-    alloc_count: sum(operations.map((o) => o.allocs)),
-    free_count: sum(operations.map((o) => o.frees)),
-    discarded_count: sum(cells.map((c) => c.of("discarded_objects"))),
-    alloc_failures_out_of_memory: sum(cells.map((c) => c.of("slow_path_out_of_memory"))),
-    alloc_failures_epoch_closed: sum(cells.map((c) => c.of("slow_path_epoch_closed"))),
+    alloc_count: total((row) => row.bitmap_alloc_attempts, large.alloc_count),
+    free_count: total((row) => row.bitmap_free_attempts, large.free_count),
+    discarded_count: cell("discarded_objects"),
+    alloc_failures_out_of_memory: cell("slow_path_out_of_memory"),
+    alloc_failures_epoch_closed: cell("slow_path_epoch_closed"),
     ...counts.heap.toObject(),
   };
 }
