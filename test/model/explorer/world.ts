@@ -1,0 +1,373 @@
+/**
+ * One heap, its logical workers with their scripts, and everything a run must find as the one before did.
+ *
+ * The heap and the workers' seats are made once per scenario by the plain version of the sources; each run starts from
+ * a copy of the words and of what the workers had in private.
+ */
+import { PHASE, recordAt, SEAT_WORD, SLAB_COUNTS, SLAB_FOLDED, seatAt } from "../../../src/allocator/memory/layout.js";
+import { LAST_GENERATION, SLOT_ALLOC } from "../../../src/allocator/words/slot-word.js";
+import type { Attachment } from "../../../src/allocator/memory/attachment.js";
+import type { EpochDomain } from "../../../src/allocator/heap/domain.js";
+import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
+import type { reapSeat } from "../../../src/allocator/seats/reap.js";
+import type { leaveSeat, takeSeat } from "../../../src/allocator/seats/seat.js";
+import type { poll, sync } from "../../../src/allocator/seats/sync.js";
+import type { epochInfo, heapCounters, listSeats } from "../../../src/allocator/heap/info.js";
+import type { startSampling } from "../../../src/allocator/heap/sampling.js";
+import type { readCounter } from "../../../src/allocator/counters/record.js";
+import type { labelText, readLabel } from "../../../src/allocator/words/label.js";
+import type { HeapOptions } from "../../../src/allocator/types.js";
+import { seatIncarnation, SEAT_LIVE, SEAT_SUSPECT, seatState, seatWho, packSeat } from "../../../src/allocator/words/seat-word.js";
+import type { Driver, Limits, Mode, Routine } from "./machine.js";
+import { LogicalWorker, Machine } from "./machine.js";
+import { nameWord } from "./names.js";
+import { Oracle } from "./oracle.js";
+import type { Op } from "./ops.js";
+import type { Compiled } from "./source.js";
+
+/** A method of the transformed sources: the same arguments, but it stops at every access. */
+type Stepping<T> = {
+  [K in keyof T]: T[K] extends (...args: never[]) => unknown ? (...args: unknown[]) => Routine : T[K];
+};
+
+/** What a bundle exports. */
+export interface Allocator {
+  readonly SlabHeap: { new (a: Attachment): SlabHeap; create(options: HeapOptions): SlabHeap };
+  readonly takeSeat: typeof takeSeat;
+  readonly leaveSeat: typeof leaveSeat;
+  readonly reapSeat: typeof reapSeat;
+  readonly poll: typeof poll;
+  readonly sync: typeof sync;
+  readonly heapCounters: typeof heapCounters;
+  readonly epochInfo: typeof epochInfo;
+  readonly listSeats: typeof listSeats;
+  readonly startSampling: typeof startSampling;
+  readonly readCounter: typeof readCounter;
+  readonly readLabel: typeof readLabel;
+  readonly labelText: typeof labelText;
+  readonly ringOf: (era: number) => number;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** What it is about, in a few words. */
+  readonly about: string;
+  /** One script per worker, numbered from 1. */
+  readonly scripts: readonly (readonly Op[])[];
+  /** Brings the heap into the state the scripts begin with; runs once. */
+  setup?(setup: Setup): void;
+  /** Workers (from 1) that may die at any access, and how many of them in one run. */
+  readonly killable?: readonly number[];
+  readonly kills?: number;
+  /** Workers (from 1) without a seat at the beginning. */
+  readonly unattached?: readonly number[];
+  readonly slabs?: number;
+  readonly options?: HeapOptions;
+  /** A race at the core of the protocol: explored with at least three preemptions. */
+  readonly core?: boolean;
+  readonly preemptions?: number;
+  /** Slots are used up: the whole memory cannot come back as one object. */
+  readonly retires?: boolean;
+  /** A look of its own at the end, when everything is at rest. */
+  check?(world: World): void;
+}
+
+export class Actor {
+  readonly world: World;
+  readonly worker: LogicalWorker;
+  /** The transformed sources, as this worker's thread has loaded them. */
+  readonly own: Allocator;
+  heap: Stepping<SlabHeap> & { readonly _a: Attachment; domains: EpochDomain[] };
+  readonly vars = new Map<string, number>();
+  readonly domains = new Map<string, Stepping<EpochDomain> & EpochDomain>();
+
+  constructor(world: World, worker: LogicalWorker, own: Allocator) {
+    this.world = world;
+    this.worker = worker;
+    this.own = own;
+    this.heap = undefined as unknown as Actor["heap"];
+  }
+
+  /** Who it is, as the seat word keeps it. */
+  get thread(): number {
+    return 100 + this.worker.index;
+  }
+
+  reapSeat(a: Attachment, seat: number, incarnation: number): Routine {
+    return this.own.reapSeat(a, seat, incarnation) as unknown as Routine;
+  }
+
+  leaveSeat(a: Attachment): Routine {
+    return this.own.leaveSeat(a) as unknown as Routine;
+  }
+
+  readLabel(ring: number, era: number): Routine {
+    return this.own.readLabel(this.world.m, ring, era) as unknown as Routine;
+  }
+
+  takeSeat(): Routine {
+    const { buffer, layout } = this.world.janitor._a;
+    return this.own.takeSeat(buffer, layout, this.thread, undefined) as unknown as Routine;
+  }
+}
+
+/** What a worker keeps in private between its operations. */
+type PrivateState = { readonly a: Attachment; readonly fields: Record<string, unknown>; readonly rec: Int32Array; readonly depth: Int32Array };
+
+function savePrivate(a: Attachment): PrivateState {
+  return { a, fields: { ...a }, rec: a.rec.slice(), depth: a.depth.slice() };
+}
+
+function restorePrivate({ a, fields, rec, depth }: PrivateState): void {
+  Object.assign(a, fields);
+  a.rec.set(rec);
+  a.depth.set(depth);
+}
+
+/** Prepares the beginning of a scenario with whole operations, one after the other. */
+export class Setup {
+  readonly world: World;
+  /** Heaps of the workers that have a seat, as the plain sources see them. */
+  readonly heaps: readonly SlabHeap[];
+  readonly dead: number[] = [];
+
+  constructor(world: World, heaps: readonly SlabHeap[]) {
+    this.world = world;
+    this.heaps = heaps;
+  }
+
+  heap(worker: number): SlabHeap {
+    return this.heaps[worker - 1] as SlabHeap;
+  }
+
+  alloc(worker: number, name: string, size = 2048): number {
+    const { actors, oracle } = this.world;
+    const actor = actors[worker - 1] as Actor;
+    const handle = this.heap(worker).alloc(size);
+    if (handle === 0) throw new Error(`setup: alloc ${name} failed`);
+    oracle.allocated(actor.worker, handle, size, oracle.beginAlloc(actor.worker));
+    actor.vars.set(name, handle);
+    return handle;
+  }
+
+  free(worker: number, name: string): void {
+    const { actors, oracle } = this.world;
+    const actor = actors[worker - 1] as Actor;
+    const handle = actor.vars.get(name) as number;
+    const claim = oracle.beginFree(actor.worker, handle);
+    oracle.endFree(actor.worker, handle, claim, this.heap(worker).free(handle as never));
+  }
+
+  /** The other worker knows the handle too. */
+  give(from: number, to: number, name: string): void {
+    const handle = (this.world.actors[from - 1] as Actor).vars.get(name) as number;
+    (this.world.actors[to - 1] as Actor).vars.set(name, handle);
+  }
+
+  advance(worker = 1): void {
+    const { era } = this.heap(worker).advanceEpoch();
+    this.world.oracle.closed((this.world.actors[worker - 1] as Actor).worker, era);
+  }
+
+  /** Everybody honours what has changed. */
+  sync(): void {
+    for (const heap of [...this.heaps, this.world.janitor]) heap?.poll();
+  }
+
+  /** The object's slot has been used so often that `left` more frees retire it. */
+  age(worker: number, name: string, left: number): void {
+    const { oracle, m, actors } = this.world;
+    const { vars } = actors[worker - 1] as Actor;
+    const handle = vars.get(name) as number;
+    const aged = oracle.age(handle, LAST_GENERATION - left + 1);
+    m[oracle.slotWord(handle)] = ((LAST_GENERATION - left + 1) << 2) | SLOT_ALLOC;
+    vars.set(name, aged);
+  }
+
+  /** The next allocation in the object's slab is one that moves the slab's counts into the seat's. */
+  nextFolds(worker: number, name: string): void {
+    const { oracle, m, actors } = this.world;
+    const record = recordAt(oracle.slabOf((actors[worker - 1] as Actor).vars.get(name) as number));
+    // Both words by the same number of allocations: nothing new is unfolded.
+    const more = 4095 - ((m[record + SLAB_COUNTS] as number) >>> 18);
+    for (const word of [SLAB_COUNTS, SLAB_FOLDED]) m[record + word] = (m[record + word] as number) + (more << 18);
+  }
+
+  /** The worker is dead before anybody begins. */
+  kill(worker: number): void {
+    this.dead.push(worker - 1);
+  }
+}
+
+export class World {
+  readonly scenario: Scenario;
+  readonly machine: Machine;
+  readonly oracle: Oracle;
+  readonly plain: Allocator;
+  /** A seat that takes no part until everybody else has ended. */
+  readonly janitor: SlabHeap;
+  readonly actors: readonly Actor[];
+  readonly m: Int32Array;
+  readonly mail = new Map<string, number>();
+  readonly labels = new Set<string>();
+  private readonly heapsAtStart: readonly (Actor["heap"] | undefined)[];
+  private readonly wordsAtStart: Int32Array;
+  private readonly privateAtStart: readonly PrivateState[];
+  private readonly ghostAtStart: Oracle["ghost"];
+  private readonly varsAtStart: readonly ReadonlyMap<string, number>[];
+  private readonly deadAtStart: readonly number[];
+
+  constructor(scenario: Scenario, code: Compiled, mode: Mode, limits: Limits, driver: Driver) {
+    this.scenario = scenario;
+    const workers = scenario.scripts.map(
+      (_, index) => new LogicalWorker(index, scenario.killable?.includes(index + 1) === true),
+    );
+    const clock = { now: () => 1_700_000_000_000, random: () => 0.5, timer: () => 0 };
+    this.plain = new Function("G", code.plain)(clock) as Allocator;
+    this.janitor = this.plain.SlabHeap.create({
+      capacity: (scenario.slabs ?? 2) * 4096,
+      slabSize: 4096,
+      sizeClasses: [2048],
+      maxWorkers: workers.length + 1,
+      ...scenario.options,
+    });
+    const { m, layout, buffer } = this.janitor._a;
+    this.m = m;
+    this.machine = new Machine(m, mode, workers, limits, driver);
+    this.oracle = new Oracle(this.machine, layout, this.janitor._a.handleBias);
+    const load = new Function("G", code.stepping) as (machine: Machine) => Allocator;
+    this.actors = workers.map((worker) => new Actor(this, worker, load(this.machine)));
+
+    const plainHeaps: SlabHeap[] = [];
+    this.heapsAtStart = this.actors.map((actor, index) => {
+      if (scenario.unattached?.includes(index + 1) === true) return undefined;
+      const a = this.plain.takeSeat(buffer, layout, actor.thread, undefined);
+      // All of them look at the same array, the machine's.
+      Object.assign(a, { m });
+      const heap = new this.plain.SlabHeap(a);
+      plainHeaps[index] = heap;
+      this.oracle.seated(a.seat, index);
+      return this.steppingHeap(actor, a, heap.domains);
+    });
+    this.machine.onChange = (word, before, now, worker) => this.oracle.onChange(word, before, now, worker);
+    this.machine.onKill = (worker) => this.oracle.died(worker, this.doing[worker.index]?.mayLose ?? 0);
+    this.machine.onDropped = (_, word, value) => this.oracle.dropped(word, value);
+    this.machine.reset();
+    const setup = new Setup(this, plainHeaps);
+    scenario.setup?.(setup);
+    this.deadAtStart = setup.dead;
+    this.wordsAtStart = m.slice();
+    this.privateAtStart = [this.janitor, ...plainHeaps].filter((heap) => heap !== undefined).map((heap) => savePrivate(heap._a));
+    this.ghostAtStart = this.oracle.save();
+    this.varsAtStart = this.actors.map((actor) => new Map(actor.vars));
+  }
+
+  private steppingHeap(actor: Actor, a: Attachment, domains: EpochDomain[]): Actor["heap"] {
+    const heap = new actor.own.SlabHeap(a) as unknown as Actor["heap"];
+    heap.domains = domains;
+    return heap;
+  }
+
+  /** A worker has taken a seat in the course of a run. */
+  attached(actor: Actor, a: Attachment): void {
+    Object.assign(a, { m: this.m });
+    actor.heap = this.steppingHeap(actor, a, []);
+  }
+
+  ringOf = (era: number): number => this.plain.ringOf(era);
+
+  fail(message: string): void {
+    this.machine.fail(message);
+  }
+
+  /** Everything as it was at the beginning. */
+  reset(): void {
+    this.m.set(this.wordsAtStart);
+    for (const state of this.privateAtStart) restorePrivate(state);
+    this.machine.reset();
+    this.oracle.restore(this.ghostAtStart);
+    this.mail.clear();
+    this.labels.clear();
+    this.actors.forEach((actor, i) => {
+      const heap = this.heapsAtStart[i];
+      if (heap !== undefined) heap.domains.length = 0;
+      actor.heap = heap as Actor["heap"];
+      actor.vars.clear();
+      actor.domains.clear();
+      for (const [name, handle] of this.varsAtStart[i] as ReadonlyMap<string, number>) actor.vars.set(name, handle);
+      actor.worker.routine = this.script(actor, this.scenario.scripts[i] as readonly Op[]);
+    });
+    for (const index of this.deadAtStart) (this.actors[index] as Actor).worker.dead = true;
+  }
+
+  /** The operation each worker is in, for reports and for what a death may lose. */
+  private readonly doing: (Op | undefined)[] = [];
+
+  private *script(actor: Actor, ops: readonly Op[]): Routine {
+    const { machine } = this;
+    const { worker } = actor;
+    this.doing[worker.index] = undefined;
+    for (let i = 0; i < ops.length; i++) {
+      const op = ops[i] as Op;
+      worker.see(i);
+      if (op.ready !== undefined) {
+        const ready = (): boolean => (op.ready as NonNullable<Op["ready"]>)(this, actor);
+        while (!ready()) {
+          worker.waitsFor = ready;
+          yield;
+        }
+        worker.waitsFor = undefined;
+      }
+      // Without a seat, because there was none left to take: nothing to do.
+      if (actor.heap === undefined && op.text !== "attach") continue;
+      this.doing[worker.index] = op;
+      machine.trace?.line(worker.index, `-- ${op.text}`);
+      try {
+        yield* op.run(actor);
+      } catch (error) {
+        machine.fail(`${op.text} threw ${(error as Error).stack ?? String(error)}`);
+      }
+      this.doing[worker.index] = undefined;
+      if (machine.boundary()) yield;
+    }
+  }
+
+  /** Eras whose discard its caller died in: to be asked for again. */
+  unfinishedDiscards(): number[] {
+    const { discarding, discarded } = this.oracle.ghost;
+    return [...discarding].filter((era) => !discarded.has(era)).sort((a, b) => a - b);
+  }
+
+  /** Seats whose word names this worker, with their incarnations: what a parent knows of a worker that is gone. */
+  seatsOf(actor: Actor): [number, number][] {
+    const { layout } = this.oracle;
+    const seats: [number, number][] = [];
+    for (let seat = 1; seat <= layout.maxWorkers; seat++) {
+      const word = this.m[seatAt(layout, seat) + SEAT_WORD] as number;
+      const state = seatState(word);
+      const taken = state === SEAT_LIVE || state === SEAT_SUSPECT;
+      const known = this.oracle.ghost.sitters.get(seat) === actor.worker.index;
+      if ((taken && seatWho(word) === actor.thread) || (!taken && known)) seats.push([seat, seatIncarnation(word)]);
+    }
+    return seats;
+  }
+
+  /** LIVE -> SUSPECT, then PHASE: a live holder answers. */
+  *suspect(actor: Actor, target: Actor): Routine {
+    const { machine, m } = this;
+    const { layout } = this.oracle;
+    for (const [seat, incarnation] of this.seatsOf(target)) {
+      const live = packSeat(incarnation, target.thread, SEAT_LIVE);
+      const index = seatAt(layout, seat) + SEAT_WORD;
+      if (machine.atomic(2, m, index, live, packSeat(incarnation, target.thread, SEAT_SUSPECT))) yield;
+      machine.rmw();
+      if (machine.atomic(5, m, PHASE, 1, 0)) yield;
+      machine.rmw();
+    }
+    actor.worker.see(1);
+  }
+
+  nameWord(word: number, value: number): string {
+    return nameWord(this.oracle.layout, word, value);
+  }
+}

@@ -1,0 +1,19 @@
+/** Every scenario, by subject. */
+import type { Scenario } from "../explorer/world.js";
+import { COUNTS } from "./counts.js";
+import { DEATHS } from "./deaths.js";
+import { DISCARDS } from "./discards.js";
+import { DOMAINS } from "./domains.js";
+import { EPOCHS } from "./epochs.js";
+import { OBJECTS } from "./objects.js";
+import { SLABS } from "./slabs.js";
+
+export const SCENARIOS: readonly Scenario[] = [
+  ...OBJECTS,
+  ...EPOCHS,
+  ...DISCARDS,
+  ...SLABS,
+  ...DOMAINS,
+  ...DEATHS,
+  ...COUNTS,
+];

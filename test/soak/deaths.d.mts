@@ -1,0 +1,2 @@
+export declare const DEATH_CODE: number;
+export declare function dieAtAccess(number: number): void;
