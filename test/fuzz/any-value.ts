@@ -103,7 +103,9 @@ const MAKERS: readonly Maker[] = [
   () => circular(),
   (dice, depth) => Array.from({ length: dice.below(5) }, () => anyValue(dice, depth + 1)),
   (dice, depth) =>
-    Object.fromEntries(["label", "id", "era", "x"].slice(dice.below(3)).map((key) => [key, anyValue(dice, depth + 1)])),
+    Object.fromEntries(
+      ["label", "id", "era", "x"].slice(dice.below(3)).map((key) => [key, anyValue(dice, depth + 1)]),
+    ),
 ];
 
 export function anyValue(dice: Dice, depth = 0): unknown {
@@ -165,7 +167,9 @@ export function nearValue(dice: Dice, base: Readonly<Record<string, unknown>>): 
     }
     case 5:
       // Another answer every time it is asked.
-      return { value: Object.defineProperty({ ...base }, key, { get: () => anyValue(dice), enumerable: true }) };
+      return {
+        value: Object.defineProperty({ ...base }, key, { get: () => anyValue(dice), enumerable: true }),
+      };
     default:
       return { value: { ...base, [key]: anyValue(dice) }, wrongKey: key };
   }

@@ -6,8 +6,8 @@
 import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import type { VerifyReport } from "../../src/allocator/types.js";
 import { StatsReader, stringifyStats } from "../../src/stats.js";
-import { type Region, regionsOf } from "./buffer-regions.js";
-import { runContinuation } from "./continuation.js";
+import { type Region, type RegionKind, regionsOf } from "./buffer-regions.js";
+import { runBriefly, runContinuation } from "./continuation.js";
 import { closeHeap, type FrozenHeap } from "./frozen-heap.js";
 import { knownHang } from "./known-damage.js";
 import { isPackageError, Violation } from "./outcome.js";
@@ -19,9 +19,11 @@ export interface Damage {
   readonly value: number;
   /** A new seat is attached first; otherwise the heap's own seats go on. */
   readonly attach: boolean;
-  /** Seed of the calls that follow. */
+  /** Seed of the calls that follow, or BRIEF for a few. */
   readonly script: number;
 }
+
+export const BRIEF = -1;
 
 /** Where a case is. "verify" includes attaching and reading the statistics. */
 export const STAGES = ["sound heap", "verify", "calls", "calls after the report"] as const;
@@ -33,7 +35,7 @@ export class DamageTarget {
   readonly frozen: FrozenHeap;
   readonly regions: readonly Region[];
   private readonly verify: (heap: SlabHeap) => VerifyReport;
-  private readonly soundTraces = new Map<number, readonly number[]>();
+  private readonly soundTraces = new Map<number, readonly number[] | undefined>();
   private opened: readonly SlabHeap[] = [];
 
   /** `verify`: for canaries, one that overlooks damage. */
@@ -52,20 +54,18 @@ export class DamageTarget {
     try {
       if (knownHang(region.name, "verify")) return "known";
       enter("verify");
-      this.readFigures();
+      this.readFigures(region.kind, damage.script === BRIEF);
       const reported = this.attachAndVerify(session, damage.attach);
       if (knownHang(region.name, reported ? "calls after the report" : "calls")) return "known";
       enter(reported ? "calls after the report" : "calls");
       // Statistics and hints are never an excuse.
       const excused = reported && !["figure", "hint", "unused"].includes(region.kind);
       const { world } = session;
-      // How long a nearly full heap can go on depends on hints.
-      const exact = this.frozen.name !== "full" || region.kind !== "hint";
-      const next = new Session(world, !excused, exact ? expected : undefined);
+      const next = new Session(world, !excused, expected);
       this.opened = next.opened;
       let refused = false;
       try {
-        runContinuation(next, damage.script);
+        runScript(next, damage.script);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
         refused = true;
@@ -81,19 +81,24 @@ export class DamageTarget {
     }
   }
 
-  /** What a sound heap answers. Throws when it is not sound: then nothing could be learnt from a damaged one. */
-  private soundTrace({ attach, script }: Damage): readonly number[] {
+  /**
+   * What a sound heap answers; undefined where it runs out of memory, because what it finds then depends on hints and on
+   * the time. Throws when it is not sound: nothing could be learnt from a damaged one.
+   */
+  private soundTrace({ attach, script }: Damage): readonly number[] | undefined {
     const key = script * 2 + (attach ? 1 : 0);
-    const known = this.soundTraces.get(key);
-    if (known !== undefined) return known;
+    if (this.soundTraces.has(key)) return this.soundTraces.get(key);
     const session = this.start(undefined);
     try {
       if (this.attachAndVerify(session, attach)) {
-        throw new Violation("wrong", `the undamaged heap is reported: ${session.world.heaps[0].verify().problems}`);
+        throw new Violation(
+          "wrong",
+          `the undamaged heap is reported: ${session.world.heaps[0].verify().problems}`,
+        );
       }
-      runContinuation(session, script);
-      this.soundTraces.set(key, session.trace);
-      return session.trace;
+      runScript(session, script);
+      this.soundTraces.set(key, session.ranOut ? undefined : session.trace);
+      return this.soundTraces.get(key);
     } finally {
       this.close();
     }
@@ -107,9 +112,12 @@ export class DamageTarget {
   }
 
   /** From outside, as a monitor would. */
-  private readFigures(): void {
+  private readFigures(kind: RegionKind, brief: boolean): void {
     try {
-      stringifyStats(StatsReader.open(this.frozen.buffer).snapshot());
+      const reader = StatsReader.open(this.frozen.buffer);
+      if (brief && kind !== "figure") return;
+      const document = reader.snapshot();
+      if (!brief) stringifyStats(document);
     } catch (error) {
       if (!isPackageError(error)) throw new Violation("foreign", `snapshot: ${String(error)}`);
     }
@@ -136,7 +144,8 @@ export class DamageTarget {
     if (!strict && this.frozen.layout.zeroOnFree) return;
     const bytes = new Uint8Array(this.frozen.buffer);
     const object = world.live.firstOverwritten(bytes);
-    if (object !== undefined) throw new Violation("overwrite", `the live object at ${object.offset} was written to`);
+    if (object !== undefined)
+      throw new Violation("overwrite", `the live object at ${object.offset} was written to`);
   }
 
   /** Ends what the case began; also after a case that was cut off. */
@@ -144,4 +153,9 @@ export class DamageTarget {
     for (const heap of this.opened) if (!heap._a.detached) closeHeap(heap);
     this.opened = [];
   }
+}
+
+function runScript(session: Session, script: number): void {
+  if (script === BRIEF) runBriefly(session);
+  else runContinuation(session, script);
 }

@@ -1,10 +1,13 @@
 /** Which word is damaged how in case number `i` of a run. */
-import type { Damage, DamageTarget } from "./buffer-case.js";
+import { BRIEF, type Damage, type DamageTarget } from "./buffer-case.js";
 import { DAMAGES, damagedValue } from "./damage-values.js";
 import { Dice, mix } from "./dice.js";
 
 /** Scripts of calls per state: few, because each is run on the sound heap first. */
 const SCRIPTS = 6;
+
+/** In a sweep these get a few calls only: they are most words, and hardly any call reads them. */
+const BRIEF_KINDS: readonly string[] = ["config", "figure", "unused"];
 
 /**
  * sweep   every word in turn, `perWord` values each
@@ -37,7 +40,8 @@ export function damageOf(plan: DamagePlan, target: DamageTarget, i: number): Dam
     // Never the word itself: that is no damage.
     value: value === words[word] ? value ^ (1 << dice.below(32)) : value,
     attach,
-    script: dice.below(SCRIPTS),
+    script:
+      plan.kind === "sweep" && BRIEF_KINDS.includes(target.regions[word].kind) ? BRIEF : dice.below(SCRIPTS),
   };
 }
 

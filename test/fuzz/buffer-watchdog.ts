@@ -25,6 +25,8 @@ export interface DamageRun {
   /** Without progress for so long: it hangs. */
   readonly stallMs?: number;
   readonly only?: Damage;
+  /** The canary of this file. */
+  readonly hang?: true;
   readonly onFinding: (finding: DamageFinding, state: StateName) => void;
 }
 
@@ -66,6 +68,7 @@ function runThread(
     untilMs,
     progress: progress.buffer as SharedArrayBuffer,
     ...(run.only !== undefined && { only: run.only }),
+    ...(run.hang && { hang: run.hang }),
   };
   const stallMs = run.stallMs ?? 20_000;
   return new Promise((resolve, reject) => {

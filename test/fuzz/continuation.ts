@@ -31,6 +31,14 @@ export function runContinuation(session: Session, seed: number): void {
   giveAllBack(session);
 }
 
+/** A look, a pair of calls and a check, for words that hardly any call reads. */
+export function runBriefly(session: Session): void {
+  lookAtAll(session);
+  for (const heap of [...session.world.heaps]) alloc(session, heap, SIZES[0]);
+  freeOne(session, new Dice(1));
+  checkSound(session);
+}
+
 /** Every live object is what it was, and every ended one is not live. */
 function lookAtAll(session: Session): void {
   const { heaps, live, stale } = session.world;
@@ -40,8 +48,14 @@ function lookAtAll(session: Session): void {
   });
   stale.slice(-8).forEach((handle, i) => {
     const heap = heaps[i % heaps.length];
-    session.demand(session.ask("isLive", () => heap.isLive(handle as Handle)) !== true, `stale ${handle} is live`);
-    session.demand(session.ask("free", () => heap.free(handle as Handle)) !== true, `stale ${handle} was freed`);
+    session.demand(
+      session.ask("isLive", () => heap.isLive(handle as Handle)) !== true,
+      `stale ${handle} is live`,
+    );
+    session.demand(
+      session.ask("free", () => heap.free(handle as Handle)) !== true,
+      `stale ${handle} was freed`,
+    );
   });
 }
 
@@ -49,7 +63,10 @@ function alloc(session: Session, heap: SlabHeap, size: number, epoch?: EpochId):
   const { live } = session.world;
   const handle = session.ask("alloc", () => heap.alloc(size, epoch)) ?? 0;
   session.note(`alloc(${size}${epoch === undefined ? "" : `, ${epoch}`}) by seat ${heap.seat}`, handle !== 0);
-  if (handle === 0) return;
+  if (handle === 0) {
+    session.ranOut ||= session.ask("lastFailure", () => heap.lastFailure) === "out-of-memory";
+    return;
+  }
   // Nothing is written where objects may overlap already.
   if (!session.strict) {
     session.ask("view", () => heap.view(handle as Handle));
@@ -83,10 +100,14 @@ function randomCall(session: Session, dice: Dice): void {
   else if (kind < 15) session.ask("poll", () => heap.poll());
   else if (kind < 16) endEpoch(session, dice, heap);
   else if (kind < 17) useDomain(session, heap);
-  else if (kind < 18) session.ask("setEpochLabel", () => heap.setEpochLabel(dice.below(16) as EpochId, "named"));
+  else if (kind < 18)
+    session.ask("setEpochLabel", () => heap.setEpochLabel(dice.below(16) as EpochId, "named"));
   else if (kind < 19) retainAndRelease(session, heap, dice.below(16) as EpochId);
   else readFigures(session);
-  session.note("the newest era", session.ask("currentEpoch", () => heap.currentEpoch.era));
+  session.note(
+    "the newest era",
+    session.ask("currentEpoch", () => heap.currentEpoch.era),
+  );
 }
 
 /** The open epoch by its id, and one that cannot be open. */
@@ -169,7 +190,10 @@ function checkSound(session: Session): void {
     const report = session.ask("verify", () => heap.verify());
     if (!session.strict || report === undefined) continue;
     if (!report.ok) throw new Violation("late", report.problems.slice(0, 3).join(" | "));
-    session.demand(report.liveObjects === live.size, `verify counts ${report.liveObjects} of ${live.size} objects`);
+    session.demand(
+      report.liveObjects === live.size,
+      `verify counts ${report.liveObjects} of ${live.size} objects`,
+    );
   }
 }
 
@@ -186,6 +210,7 @@ function giveAllBack(session: Session): void {
   for (const other of heaps) session.ask("poll", () => other.poll());
   const all = session.ask("alloc", () => heap.alloc(heap.capacity)) ?? 0;
   session.demand(all !== 0, "memory was lost: the whole payload cannot be allocated");
-  if (all !== 0) session.demand(session.ask("free", () => heap.free(all as Handle)) === true, "free is false");
+  if (all !== 0)
+    session.demand(session.ask("free", () => heap.free(all as Handle)) === true, "free is false");
   checkSound(session);
 }

@@ -35,7 +35,12 @@ export const ODD_NUMBERS: readonly number[] = [
 ];
 
 /** A number that may or may not be a handle; the caller knows which are live. */
-export function forgedNumber(dice: Dice, known: readonly number[], foreign: readonly number[], slots: number): number {
+export function forgedNumber(
+  dice: Dice,
+  known: readonly number[],
+  foreign: readonly number[],
+  slots: number,
+): number {
   const kind = dice.below(12);
   if (kind === 0 || known.length === 0) return dice.pick(ODD_NUMBERS);
   const handle = dice.pick(known);

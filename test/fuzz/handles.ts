@@ -160,9 +160,15 @@ class HandleRun {
     const { era } = this.dice.pick(this.live.list());
     const ref: EpochRef = { id: (era % 16) as EpochId, era };
     const kind = this.dice.below(4);
-    if (kind === 0) this.end((heap.discardEpoch(ref), this.live.discard((e) => e === era)));
-    else if (kind === 1) this.end((heap.discardBefore(ref), this.live.discard((e) => e < era)));
-    else heap.closeEpoch(ref);
+    if (kind === 0) {
+      heap.discardEpoch(ref);
+      this.end(this.live.discard((other) => other === era));
+    } else if (kind === 1) {
+      heap.discardBefore(ref);
+      this.end(this.live.discard((other) => other < era));
+    } else {
+      heap.closeEpoch(ref);
+    }
   }
 
   private changeSeats(): void {
@@ -180,7 +186,10 @@ class HandleRun {
     for (const seat of this.seats) {
       const report = seat.verify();
       this.demand(report.ok, `verify: ${report.problems.slice(0, 3).join(" | ")}`);
-      this.demand(report.liveObjects === this.live.size, `${report.liveObjects} of ${this.live.size} objects`);
+      this.demand(
+        report.liveObjects === this.live.size,
+        `${report.liveObjects} of ${this.live.size} objects`,
+      );
     }
   }
 

@@ -69,6 +69,23 @@ class Builder implements World {
   }
 }
 
+/** As few words as a heap can have, for a look at each of them: two seats, one of them free. */
+function small(): World {
+  const b = new Builder({ capacity: 16 * SLAB, maxWorkers: 2 });
+  const [one] = b.heaps;
+  b.alloc(one, 512, 3);
+  const ended = b.alloc(one, 90, 3);
+  b.alloc(one, SLAB + 1);
+  one.setEpochLabel(0 as EpochId, "closed");
+  one.advanceEpoch();
+  b.free(one, ended.slice(0, 1));
+  one.openDomain({ label: "open", autoClose: true });
+  b.alloc(one, 512, 9);
+  b.free(one, b.alloc(one, 1300));
+  b.poll();
+  return b;
+}
+
 function fresh(): World {
   const b = new Builder();
   b.attach();
@@ -194,7 +211,10 @@ function zeroing(): World {
   return b;
 }
 
-export const STATES = { fresh, busy, wrapped, orphaned, full, zeroing } satisfies Record<string, () => World>;
+export const STATES = { small, fresh, busy, wrapped, orphaned, full, zeroing } satisfies Record<
+  string,
+  () => World
+>;
 export type StateName = keyof typeof STATES;
 export const STATE_NAMES = Object.keys(STATES) as StateName[];
 

@@ -81,7 +81,8 @@ function hostileOffset(dice: Dice, heap: SlabHeap, live: LiveObjects): HostileCa
     ? notNumber(dice, dice.pick(near))
     : dice.oneIn(4)
       ? dice.pick(ODD_NUMBERS)
-      : dice.pick(near) + dice.pick([-4096, -64, -8, -1, -0.5, 0.5, 1, 8, 64, 4096, 2 ** 32, -(2 ** 32), 2 ** 53]);
+      : dice.pick(near) +
+        dice.pick([-4096, -64, -8, -1, -0.5, 0.5, 1, 8, 64, 4096, 2 ** 32, -(2 ** 32), 2 ** 53]);
   const named = KNOWN_COERCED_OFFSETS ? numberIn(value) : value;
   if (live.list().some(({ offset }) => offset === named)) return undefined;
   return {

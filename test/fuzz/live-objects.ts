@@ -48,7 +48,10 @@ export class LiveObjects {
     }
     for (const other of this.byHandle.values()) {
       if (offset < other.offset + other.room && other.offset < offset + room) {
-        throw new Violation("wrong", `alloc(${size}) gave ${offset}, inside the live object at ${other.offset}`);
+        throw new Violation(
+          "wrong",
+          `alloc(${size}) gave ${offset}, inside the live object at ${other.offset}`,
+        );
       }
     }
     const stamp = new Uint8Array(room).fill(1 + (this.stamps % 255));
@@ -83,9 +86,21 @@ export class LiveObjects {
     const name = `live object at ${offset}`;
     if (!heap.isLive(handle)) throw new Violation("wrong", `${name}: isLive is false`);
     const view = heap.view(handle);
-    const seen = { byteOffset: heap.byteOffset(handle), sizeOf: heap.sizeOf(handle), viewAt: view.byteOffset };
-    if (seen.byteOffset !== offset || seen.sizeOf !== room || seen.viewAt !== offset || view.length !== room) {
-      throw new Violation("wrong", `${name} of ${room} bytes: now ${JSON.stringify(seen)}, view ${view.length}`);
+    const seen = {
+      byteOffset: heap.byteOffset(handle),
+      sizeOf: heap.sizeOf(handle),
+      viewAt: view.byteOffset,
+    };
+    if (
+      seen.byteOffset !== offset ||
+      seen.sizeOf !== room ||
+      seen.viewAt !== offset ||
+      view.length !== room
+    ) {
+      throw new Violation(
+        "wrong",
+        `${name} of ${room} bytes: now ${JSON.stringify(seen)}, view ${view.length}`,
+      );
     }
     const ref: EpochRef = heap.epochOf(handle);
     if (ref.era !== era || ref.id !== era % 16) {

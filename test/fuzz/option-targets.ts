@@ -76,8 +76,18 @@ const HEAP: readonly OptionTarget[] = [
   { name: "allocOffset", call: ({ heap }, v) => heap.freeOffset(heap.allocOffset(v)), fast: true },
   { name: "EpochDomain.alloc", call: ({ heap, outer }, v) => freed(heap, outer.alloc(v)), fast: true },
   { name: "EpochDomain.current", call: (_, v) => EpochDomain.current(v) },
-  { name: "closeEpoch", call: ({ heap }, v) => heap.closeEpoch(v), near: ({ empty }) => ({ ...empty }), ends: true },
-  { name: "discardEpoch", call: ({ heap }, v) => heap.discardEpoch(v), near: ({ empty }) => ({ ...empty }), ends: true },
+  {
+    name: "closeEpoch",
+    call: ({ heap }, v) => heap.closeEpoch(v),
+    near: ({ empty }) => ({ ...empty }),
+    ends: true,
+  },
+  {
+    name: "discardEpoch",
+    call: ({ heap }, v) => heap.discardEpoch(v),
+    near: ({ empty }) => ({ ...empty }),
+    ends: true,
+  },
   {
     name: "discardBefore",
     call: ({ heap }, v) => heap.discardBefore(v),

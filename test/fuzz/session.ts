@@ -28,6 +28,8 @@ export class Session {
   readonly trace: number[] = [];
   /** Every heap object there was, to be stopped at the end. */
   readonly opened: SlabHeap[];
+  /** An alloc found no room. */
+  ranOut = false;
   private readonly expected: readonly number[] | undefined;
 
   constructor(world: World, strict: boolean, expected?: readonly number[]) {

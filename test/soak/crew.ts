@@ -26,6 +26,7 @@ interface Member {
   ready: boolean;
   /** Reaped by `heap.watch`. */
   readonly watched: boolean;
+  killed: boolean;
   beats: number;
   beatAt: number;
 }
@@ -33,6 +34,7 @@ interface Member {
 /** The files are not in the bundle this may run from: named from the root of the repository. */
 const FOLDER = join(process.cwd(), "test/soak");
 const LOOK_EVERY_MS = 100;
+const WORDLESS_LOOKS = 20;
 
 function signal(): { promise: Promise<void>; resolve: () => void } {
   let resolve = (): void => {};
@@ -59,6 +61,8 @@ export class Crew {
   private stopping = false;
   private readonly dying = new Set<Promise<unknown>>();
   private readonly end = new AbortController();
+  /** How often a failure was seen that nobody had described yet. */
+  private wordless = 0;
   /** Places somebody has worked in, and what happens when that is all. */
   private readonly started = new Set<number>();
   private readonly allStarted = signal();
@@ -138,9 +142,11 @@ export class Crew {
       worker,
       threadId,
       row: new Row(this.control, slot),
-      exited: once(worker, "exit"),
+      // Not with once() of node:events, which gives up on an error before the exit.
+      exited: new Promise((resolve) => worker.on("exit", resolve)),
       ready: false,
       watched,
+      killed: false,
       beats: 0,
       beatAt: Date.now(),
     };
@@ -149,7 +155,7 @@ export class Crew {
     worker.on("message", (message) => this.hear(member, message));
     worker.on("error", (error) => this.control.fail(`${kind} ${owner}: uncaught ${error.stack ?? error}`));
     worker.on("exit", (code) => {
-      if (code === DEATH_CODE) this.kills++;
+      if (kind === "worker" && (member.killed || code === DEATH_CODE)) this.kills++;
       this.bury(member);
     });
   }
@@ -236,12 +242,13 @@ export class Crew {
     await Promise.all(this.dying);
   }
 
-  private kill({ worker, kind }: Member): void {
+  private kill(member: Member): void {
+    if (member.killed) return;
+    member.killed = true;
     // Somewhere between two turns of this loop's clock.
     for (let spin = this.random.below(20_000); spin > 0; spin--) this.row.beat();
-    const death = worker.terminate().finally(() => this.dying.delete(death));
+    const death = member.worker.terminate().finally(() => this.dying.delete(death));
     this.dying.add(death);
-    if (kind === "worker") this.kills++;
   }
 
   /** Everybody who must give a sign of life, and dead threads to try again. */
@@ -261,7 +268,10 @@ export class Crew {
     const again = this.again;
     this.again = [];
     for (const threadId of again) this.reapHere(threadId);
-    if (this.control.failure() !== "") this.end.abort();
+    // A thread counts its failure and then describes it, and may die in between.
+    const failure = this.control.failure();
+    if (failure !== "" && (!failure.endsWith("first: ") || ++this.wordless > WORDLESS_LOOKS))
+      this.end.abort();
   }
 
   /** Waits for `work`, or for the first failed check. */

@@ -9,7 +9,7 @@
  * A failed round names its seed. The same seed gives the same heap, laps, kill intervals and random numbers of every
  * thread; when threads meet is up to the machine, so a failure may take several runs to show again.
  */
-import { judge, mib, type Reading } from "./memory.js";
+import { judge, mib, type Reading, takeReading } from "./memory.js";
 import { parseOptions, type SoakOptions, USAGE, UsageError } from "./options.js";
 import { describePlan, nextSeed, planRound } from "./plan.js";
 import { addTotals, noTotals, runRound, type Totals } from "./round.js";
@@ -29,7 +29,8 @@ async function soak(options: SoakOptions): Promise<boolean> {
     const result = await runRound(plan);
     rounds++;
     addTotals(totals, result.totals);
-    readings.push(...result.readings);
+    // The round's heap is out of reach by now.
+    readings.push(takeReading());
     problems.push(...result.problems);
     console.log(roundLine(rounds, seed, Date.now() - start, result.totals, readings.at(-1)));
     if (result.problems.length > 0) {
@@ -56,7 +57,8 @@ function replay(seed: number, { threads, capacity, minutes }: SoakOptions, round
 }
 
 function roundLine(round: number, seed: number, ms: number, totals: Totals, reading?: Reading): string {
-  const size = reading === undefined ? "" : `, RSS ${mib(reading.rssBytes)} MiB without heap`;
+  const size =
+    reading === undefined ? "" : `, RSS ${mib(reading.rssBytes)} MiB, JS ${mib(reading.jsBytes)} MiB`;
   return (
     `round ${round} (seed ${seed}): ${totals.laps} laps in ${(ms / 1000).toFixed(1)} s, ${n(totals.operations)} operations, ` +
     `${n(totals.kills)} kills, ${n(totals.discarded)} discards, ${n(totals.snapshots)} snapshots${size}`

@@ -1,13 +1,12 @@
 /**
- * Does the process keep its size over the run?
+ * Does the process keep its size?
  *
- * A reading is taken after every lap, when all its threads are gone and garbage was collected twice. From the resident
- * memory the bytes are taken off that heaps were allowed to touch: the current one's slabs that were ever used.
+ * Over the run: a reading is taken after every round, when its threads are gone, its heap is dropped and garbage was
+ * collected twice. Resident memory is noisy (arenas of the C library, buffers whose pages are not returned yet), but only
+ * upwards: a leak raises the lowest readings too. So the lowest of the last third is compared with the lowest of the first
+ * third, the first two readings left out, because code and arenas are still growing then. Fewer than nine are not judged.
  *
- * Resident memory is noisy (arenas of the C library, buffers whose pages are not returned yet), but only upwards: a
- * leak raises the lowest readings too. So the lowest of the last third is compared with the lowest of the first third,
- * the first two readings left out, because code and arenas are still growing then. The bound is what a busy machine has been
- * seen to add, well below what one leaked heap buffer or worker per round adds up to. Fewer than nine readings are not judged.
+ * Within a round, lap after lap on one heap: never more than at its beginning, its buffer and the same bound.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -20,7 +19,10 @@ export interface Reading {
 const MIB = 2 ** 20;
 const WARM_UP = 2;
 const MIN_READINGS = 9;
-/** A worker's isolate is some 5 MiB and a heap 2 MiB on average: a minute that leaks one per lap is beyond these. */
+/**
+ * What a busy machine has been seen to add, with something to spare. A thread is some 5 MiB and a heap 4: leaking one of
+ * them per round is beyond this within two minutes.
+ */
 export const RSS_BOUND = 48 * MIB;
 export const JS_BOUND = 6 * MIB;
 
@@ -36,11 +38,21 @@ function collectGarbage(): void {
   collect();
 }
 
-/** `allowedBytes`: what the heap that is still there may have made resident. */
-export function takeReading(allowedBytes: number): Reading {
+export function takeReading(): Reading {
   collectGarbage();
   const { rss, heapUsed } = process.memoryUsage();
-  return { rssBytes: Math.max(0, rss - allowedBytes), jsBytes: heapUsed };
+  return { rssBytes: rss, jsBytes: heapUsed };
+}
+
+/** After a lap of a round that began at `start`: sentences about what is more than its heap explains. */
+export function judgeLap(start: Reading, now: Reading, bufferBytes: number): string[] {
+  const found: string[] = [];
+  const rss = now.rssBytes - start.rssBytes - bufferBytes;
+  if (rss > RSS_BOUND)
+    found.push(`resident memory grew by ${mib(rss)} MiB more than the heap within a round`);
+  const js = now.jsBytes - start.jsBytes;
+  if (js > JS_BOUND) found.push(`the JavaScript heap grew by ${mib(js)} MiB within a round`);
+  return found;
 }
 
 /** Sentences about growth; none when there is none, or too few readings to tell. */
@@ -57,11 +69,11 @@ export function judge(readings: readonly Reading[]): string[] {
     const [first, last] = grown(of);
     if (last - first > bound) {
       found.push(
-        `${what} grew from ${mib(first)} to ${mib(last)} MiB over ${readings.length} laps, more than ${mib(bound)}`,
+        `${what} grew from ${mib(first)} to ${mib(last)} MiB over ${readings.length} rounds, more than ${mib(bound)}`,
       );
     }
   };
-  look("resident memory without the heap", RSS_BOUND, (reading) => reading.rssBytes);
+  look("resident memory", RSS_BOUND, (reading) => reading.rssBytes);
   look("the JavaScript heap", JS_BOUND, (reading) => reading.jsBytes);
   return found;
 }

@@ -23,14 +23,13 @@ import {
   Observer,
 } from "./checks.js";
 import { Crew } from "./crew.js";
-import { type Reading, takeReading } from "./memory.js";
+import { judgeLap, takeReading } from "./memory.js";
 import type { LapPlan, RoundPlan } from "./plan.js";
 
 export type Totals = Record<Tally | "kills" | "unattributed" | "laps", number>;
 
 export interface RoundResult {
   readonly totals: Totals;
-  readonly readings: readonly Reading[];
   /** Sentences; the round is over with the first lap that has any. */
   readonly problems: readonly string[];
 }
@@ -48,20 +47,20 @@ export function addTotals(to: Totals, from: Totals): void {
 export type Meddle = (heap: SlabHeap) => void;
 
 export async function runRound(plan: RoundPlan, meddle?: Meddle): Promise<RoundResult> {
+  const start = takeReading();
   const heap = SlabHeap.create(plan.heap);
   const observer = new Observer(heap);
   const totals = noTotals();
   const problems: string[] = [];
-  const readings: Reading[] = [];
   for (const lap of plan.laps) {
     problems.push(...(await runLap(heap, observer, plan, lap, totals, meddle)));
     if (problems.length > 0) break;
     const touched = Number(observer.look().document.heap.touched_bytes);
     if (touched > heap.capacity) problems.push(`${touched} bytes were touched of ${heap.capacity}`);
-    readings.push(takeReading(plan.heap.prefault === true ? heap.buffer.byteLength : touched));
+    problems.push(...judgeLap(start, takeReading(), heap.buffer.byteLength));
   }
   heap.detach();
-  return { totals, readings, problems };
+  return { totals, problems };
 }
 
 async function runLap(

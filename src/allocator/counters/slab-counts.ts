@@ -20,7 +20,7 @@
  * Only owners' counts say how many objects ended: a remote free counts when it is taken back, and until then its slot
  * shows it. What the freer counts besides tells who freed, and may miss the one it died in.
  */
-import { loadSeq } from "../memory/atomics.js";
+import { loadSeq, storeSeq } from "../memory/atomics.js";
 import {
   SEAT_COMMIT_ALLOCS,
   SEAT_COMMIT_CELL,
@@ -122,7 +122,8 @@ export function commit(
   m[seatBase + SEAT_COMMIT_TARGET] = (m[shard + cell] as number) + ended;
   m[seatBase + SEAT_COMMIT_RECORD] = record;
   m[record + SLAB_FOLDED] = counts - ended;
-  m[record + SLAB_COUNTS] = counts - ended;
+  // Atomic: both are seen before the counters, on processors that reorder stores too.
+  storeSeq(m, record + SLAB_COUNTS, counts - ended);
   count(m, shard + C_ALLOCS, allocs);
   count(m, shard + C_LOCAL_FREES, frees);
   if (cell !== 0) count(m, shard + cell, ended);
@@ -135,7 +136,7 @@ export function finishCommit(m: Int32Array, seatBase: number): void {
   if (record === 0) return;
   const counts = m[seatBase + SEAT_COMMIT_COUNTS] as number;
   m[record + SLAB_FOLDED] = counts;
-  m[record + SLAB_COUNTS] = counts;
+  storeSeq(m, record + SLAB_COUNTS, counts);
   const shard = m[seatBase + SEAT_COMMIT_SHARD] as number;
   const cell = m[seatBase + SEAT_COMMIT_CELL] as number;
   reach(m, shard + C_ALLOCS, m[seatBase + SEAT_COMMIT_ALLOCS] as number);

@@ -89,14 +89,15 @@ function renewTags(m: Int32Array, ring: number, era: number): void {
   if (compareEraTag(retains, era) < 0) casSeq(m, RETAINS_BASE + ring, retains, packRetains(era, 0));
 }
 
-/** Opens the next era. The caller syncs. */
-export function advance(a: Attachment): void {
+/** Opens the next era and returns it; another thread may have opened one after it already. The caller syncs. */
+export function advance(a: Attachment): number {
   const era = loadSeq(a.m, ERA);
   refuseLastEra(era);
   const next = addSeq(a.m, ERA, 1) + 1;
   normalise(a.m, a.layout, next);
   addSeq(a.m, PHASE, 1);
   count(a.m, a.seatBase + SEAT_COUNTERS + S_ADVANCES, 1);
+  return next;
 }
 
 /** If `era` is the newest, opens the next one; returns whether this call did. */

@@ -249,11 +249,14 @@ export class SlabHeap extends FastHeap implements Disposable {
     return epochRef(loadSeq(this._a.m, ERA));
   }
 
-  /** Opens the next epoch; the one before is CLOSING from now on: its objects live on, allocation in it ends. */
+  /**
+   * Opens the next epoch and returns it; the one before is CLOSING from now on: its objects live on, allocation in it
+   * ends. What this thread allocates from now on is of the returned epoch, or of a later one.
+   */
   advanceEpoch(): EpochRef {
-    advance(this._a);
+    const era = advance(this._a);
     poll(this._a);
-    return this.currentEpoch;
+    return epochRef(era);
   }
 
   /**

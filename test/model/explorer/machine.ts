@@ -26,8 +26,6 @@ export const PICK_GO_ON = 0;
 export const PICK_SWITCH = 1;
 /** + how many entries of its store buffer got out: this worker dies. */
 export const PICK_KILL = 100;
-/** + entry: it dies, and only the stores to that entry's word got out. */
-export const PICK_KILL_ONLY = 10_000;
 /** + how many stores stay behind, or how many values back. */
 export const PICK_DELAY = 20_000;
 
@@ -62,6 +60,8 @@ export class LogicalWorker {
   /** Store buffer: words and values, oldest first. */
   readonly bufferWords: number[] = [];
   readonly bufferValues: number[] = [];
+  /** Weak mode: how many of them, the oldest, were made before one that is out already. */
+  overtaken = 0;
   /** What it has seen: with the same program and the same values seen, it is in the same state. */
   h1 = 0;
   h2 = 0;
@@ -90,6 +90,7 @@ export class LogicalWorker {
     this.waitsFor = undefined;
     this.bufferWords.length = 0;
     this.bufferValues.length = 0;
+    this.overtaken = 0;
     this.h1 = this.index + 1;
     this.h2 = this.index + 1;
     this.steps = 0;
@@ -455,14 +456,8 @@ export class Machine {
     }
     if (worker.killable && this.kills < this.limits.kills) {
       const waiting = worker.bufferWords.length;
-      for (let out = waiting; out >= 0; out--) options[count++] = PICK_KILL + out;
-      if (this.mode === "weak" && waiting > 1) {
-        for (let entry = 1; entry < waiting; entry++) {
-          if (worker.bufferWords.indexOf(worker.bufferWords[entry] as number) === entry) {
-            options[count++] = PICK_KILL_ONLY + entry;
-          }
-        }
-      }
+      // What others have seen it did; older stores get out then, whatever else is lost.
+      for (let out = waiting; out >= worker.overtaken; out--) options[count++] = PICK_KILL + out;
     }
     if (count === 1) return false;
     const pick = options[this.driver.pick(count, options, key)] as number;
@@ -480,19 +475,19 @@ export class Machine {
   private kill(worker: LogicalWorker, pick: number): void {
     this.kills++;
     const { bufferWords, bufferValues } = worker;
-    const only = pick >= PICK_KILL_ONLY ? (bufferWords[pick - PICK_KILL_ONLY] as number) : -1;
-    const out = only >= 0 ? bufferWords.length : pick - PICK_KILL;
-    if (this.trace !== undefined) this.note(`** killed; ${only >= 0 ? 1 : out} of ${bufferWords.length} stores got out`);
+    const out = pick - PICK_KILL;
+    if (this.trace !== undefined) this.note(`** killed; ${out} of ${bufferWords.length} stores got out`);
     worker.dead = true;
     for (let i = 0; i < bufferWords.length; i++) {
       const word = bufferWords[i] as number;
       const value = bufferValues[i] as number;
-      if (i < out && (only < 0 || word === only)) this.commit(worker, word, value);
+      if (i < out) this.commit(worker, word, value);
       else this.onDropped(worker, word, value);
     }
     for (const word of bufferWords) this.waiting[word] = (this.waiting[word] as number) - 1;
     bufferWords.length = 0;
     bufferValues.length = 0;
+    worker.overtaken = 0;
     worker.h1 = -1;
     worker.h2 = -1;
     worker.steps = -1;
@@ -559,12 +554,14 @@ export class Machine {
     const { bufferWords, bufferValues } = worker;
     let left = count;
     let kept = 0;
+    let overtaken = Math.min(worker.overtaken, bufferWords.length);
     const length = bufferWords.length;
     for (let i = 0; i < length; i++) {
       const at = bufferWords[i] as number;
       const goes = left > 0 && (this.mode === "tso" || at === word);
       if (goes) {
         if (at === word) left--;
+        if (this.mode === "weak") overtaken = i < overtaken ? overtaken - 1 : kept;
         this.waiting[at] = (this.waiting[at] as number) - 1;
         this.commit(worker, at, bufferValues[i] as number);
       } else {
@@ -575,6 +572,7 @@ export class Machine {
     }
     bufferWords.length = kept;
     bufferValues.length = kept;
+    worker.overtaken = overtaken;
   }
 
   private flush(worker: LogicalWorker): void {
@@ -586,6 +584,7 @@ export class Machine {
     }
     bufferWords.length = 0;
     bufferValues.length = 0;
+    worker.overtaken = 0;
   }
 
   private commit(worker: LogicalWorker, word: number, value: number): void {
@@ -648,8 +647,9 @@ export class Machine {
 
   /** Hash of everything that decides how this run may go on, but for the budget of preemptions. */
   stateHash(): readonly [number, number] {
-    let h1 = mix1(this.z1 ^ this.ghost1, (this.kills << 8) | (this.delays << 16) | this.current.index);
-    let h2 = mix2(this.z2 ^ this.ghost2, (this.kills << 8) | (this.delays << 16) | this.current.index);
+    const place = (this.kills << 8) | (this.delays << 16) | this.current.index;
+    let h1 = mix1(this.z1 ^ this.ghost1, place);
+    let h2 = mix2(this.z2 ^ this.ghost2, place);
     for (const worker of this.workers) {
       h1 = mix1(mix1(h1, worker.h1), worker.steps);
       h2 = mix2(mix2(h2, worker.h2), worker.steps);
@@ -659,8 +659,8 @@ export class Machine {
         h2 = mix2(mix2(h2, bufferWords[i] as number), bufferValues[i] as number);
       }
       if (this.mode !== "weak") continue;
-      h1 = mix1(h1, worker.acquired);
-      h2 = mix2(h2, worker.acquired);
+      h1 = mix1(mix1(h1, worker.acquired), worker.overtaken);
+      h2 = mix2(mix2(h2, worker.acquired), worker.overtaken);
       for (const [word, time] of worker.coherent) {
         h1 = mix1(mix1(h1, word), time);
         h2 = mix2(mix2(h2, word), time);

@@ -388,6 +388,8 @@ export class Oracle {
       const handle = packHandle(slot, value, this.bias);
       this.forget(handle);
       ghost.issued.delete(handle);
+      // It counts as one that came and went.
+      ghost.freesBegun++;
     }
     machine.noteGhost(0x0d0d0000 + slot * 16 + slotState(value));
   }

@@ -1,0 +1,2 @@
+import type { Scenario } from "../explorer/world.js";
+export const MUTANT_SCENARIOS: readonly Scenario[] = [];
