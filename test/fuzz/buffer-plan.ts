@@ -9,6 +9,11 @@ const SCRIPTS = 6;
 /** In a sweep these get a few calls only: they are most words, and hardly any call reads them. */
 const BRIEF_KINDS: readonly string[] = ["config", "figure", "unused"];
 
+function isBrief({ regions, frozen }: DamageTarget, word: number): boolean {
+  const { kind, name } = regions[word];
+  return BRIEF_KINDS.includes(kind) || (/^(slot|link)$/.test(name) && frozen.words[word] === 0);
+}
+
 /**
  * sweep   every word in turn, `perWord` values each
  * roam    regions at random, then a word in it: a region of one word is as likely as one of thousands
@@ -40,11 +45,11 @@ export function damageOf(plan: DamagePlan, target: DamageTarget, i: number): Dam
     // Never the word itself: that is no damage.
     value: value === words[word] ? value ^ (1 << dice.below(32)) : value,
     attach,
-    script:
-      plan.kind === "sweep" && BRIEF_KINDS.includes(target.regions[word].kind) ? BRIEF : dice.below(SCRIPTS),
+    script: plan.kind === "sweep" && isBrief(target, word) ? BRIEF : dice.below(SCRIPTS),
   };
 }
 
+/** Twice: all words of each region, and those of them that are in use. */
 const wordsByRegion = new WeakMap<DamageTarget, readonly (readonly number[])[]>();
 
 function anyWord(target: DamageTarget, dice: Dice): number {
@@ -52,9 +57,11 @@ function anyWord(target: DamageTarget, dice: Dice): number {
   if (groups === undefined) {
     const byName = new Map<string, number[]>();
     target.regions.forEach(({ name }, word) => {
-      const group = byName.get(name) ?? [];
-      group.push(word);
-      byName.set(name, group);
+      for (const key of target.frozen.words[word] === 0 ? [name] : [name, `${name}, not 0`]) {
+        const group = byName.get(key) ?? [];
+        group.push(word);
+        byName.set(key, group);
+      }
     });
     groups = [...byName.values()];
     wordsByRegion.set(target, groups);

@@ -26,6 +26,18 @@ const KNOWN: readonly {
     why: "watch(worker, null): only undefined is refused",
   },
   {
+    target: /^SlabHeap\.attach: ref$/,
+    kind: "foreign",
+    message: /openBuffer/,
+    why: "ref.buffer is read again after it was checked: a getter may answer otherwise",
+  },
+  {
+    target: /^watch: ref$/,
+    kind: "foreign",
+    message: /Cannot (convert|mix)/,
+    why: "ref.token is read again after it was checked",
+  },
+  {
     target: /^StatsReader\.(class|epoch)|^percentileNs: percent$/,
     kind: "wrong",
     message: /says nothing useful/,

@@ -11,6 +11,12 @@ import { errorText, isPackageError, Violation } from "./outcome.js";
 /** A typed error ended the case. */
 export class Refused extends Error {
   override readonly name = "Refused";
+  readonly code: string | undefined;
+
+  constructor(message: string, code?: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** Errors that are an answer to damage. Others would be lies about the arguments. */
@@ -51,7 +57,9 @@ export class Session {
       }
       if (!isPackageError(error)) throw new Violation("foreign", `${name}: ${errorText(error)}`);
       if (!this.strict) return undefined;
-      if (REFUSALS.includes(error.code) || this.isSeatLost()) throw new Refused(error.message);
+      if (REFUSALS.includes(error.code) || this.isSeatLost()) {
+        throw new Refused(error.message, error.code);
+      }
       throw new Violation("wrong", `${name}: ${errorText(error)}`);
     }
   }

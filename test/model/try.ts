@@ -5,7 +5,8 @@ import { SCENARIOS } from "./scenarios/index.js";
 const c = await new Sources().compile();
 const [only, mode0, pre] = process.argv.slice(2);
 for (const sc of SCENARIOS) {
-  if (only && only !== "all" && sc.name !== only) continue;
+  if (only === "core" && !sc.core) continue;
+  if (only && only !== "all" && only !== "core" && sc.name !== only) continue;
   for (const mode of (mode0 ? [mode0] : ["sc", "tso", "weak"]) as ("sc"|"tso"|"weak")[]) {
     const limits = { preemptions: +(pre ?? 2), kills: sc.kills ?? (sc.killable ? 1 : 0), delays: 2 };
     const f = exploreDepthFirst(sc, c, mode, limits, { ms: +(process.argv[5] ?? 5000) });

@@ -140,8 +140,8 @@ export function checkReferences(heap: SlabHeap, deaths: number): string[] {
   return found;
 }
 
-/** Discards everything and takes the whole payload as one object. */
-export function checkWholeMemory(heap: SlabHeap): string[] {
+/** Discards everything and takes the whole payload as one object; `zeroed`: every byte of it must be 0 then. */
+export function checkWholeMemory(heap: SlabHeap, zeroed: boolean): string[] {
   const found: string[] = [];
   heap.discardBefore(heap.advanceEpoch());
   const report = heap.verify();
@@ -155,6 +155,10 @@ export function checkWholeMemory(heap: SlabHeap): string[] {
   const whole: Handle = heap.alloc(heap.capacity);
   if (whole === NULL_HANDLE) found.push(`no object of the whole ${heap.capacity} bytes: ${heap.lastFailure}`);
   else if (heap.sizeOf(whole) !== heap.capacity) found.push(`the whole is ${heap.sizeOf(whole)} bytes`);
-  else if (!heap.free(whole)) found.push("the whole could not be freed");
+  else {
+    const dirty = zeroed ? heap.view(whole).findIndex((byte) => byte !== 0) : -1;
+    if (dirty >= 0) found.push(`byte ${dirty} of the payload was not overwritten, in a heap with zeroOnFree`);
+    if (!heap.free(whole)) found.push("the whole could not be freed");
+  }
   return [...found, ...heap.verify().problems.map((text) => `verify at the end: ${text}`)];
 }

@@ -162,7 +162,7 @@ export class Crew {
 
   /** The access to shared memory a thread dies at: while it attaches, soon after, or in the middle of its work. */
   private someAccess(): number {
-    return 1 + this.random.below([300, 20_000, 1_000_000][this.random.below(3)] as number);
+    return 1 + this.random.below([300, 5_000, 200_000][this.random.below(3)] as number);
   }
 
   private hear(member: Member, message: unknown): void {

@@ -41,7 +41,7 @@ async function soak(options: SoakOptions): Promise<boolean> {
     }
     seed = nextSeed(seed);
   }
-  const grown = judge(readings);
+  const grown = judge(readings, options.threads);
   if (grown.length > 0) {
     for (const problem of grown) console.error(`soak: ${problem}`);
     console.error(`  replay: ${replay(options.seed, options, rounds)}`);

@@ -6,7 +6,7 @@
  * upwards: a leak raises the lowest readings too. So the lowest of the last third is compared with the lowest of the first
  * third, the first two readings left out, because code and arenas are still growing then. Fewer than nine are not judged.
  *
- * Within a round, lap after lap on one heap: never more than at its beginning, its buffer and the same bound.
+ * Within a round, lap after lap on one heap: never more than after its first lap, its buffer and the same bound.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -20,10 +20,12 @@ const MIB = 2 ** 20;
 const WARM_UP = 2;
 const MIN_READINGS = 9;
 /**
- * What a busy machine has been seen to add, with something to spare. A thread is some 5 MiB and a heap 4: leaking one of
- * them per round is beyond this within two minutes.
+ * What a busy machine has been seen to add, with something to spare: each thread has an arena of the C library. A thread
+ * is some 5 MiB and a heap 4: leaking one of them per round is beyond this within two minutes.
  */
-export const RSS_BOUND = 48 * MIB;
+export function rssBound(threads: number): number {
+  return (32 + 4 * threads) * MIB;
+}
 export const JS_BOUND = 6 * MIB;
 
 let collect: (() => void) | undefined;
@@ -44,19 +46,19 @@ export function takeReading(): Reading {
   return { rssBytes: rss, jsBytes: heapUsed };
 }
 
-/** After a lap of a round that began at `start`: sentences about what is more than its heap explains. */
-export function judgeLap(start: Reading, now: Reading, bufferBytes: number): string[] {
+/** After a lap; `first`: after the round's first one. Sentences about what is more than the heap explains. */
+export function judgeLap(first: Reading, now: Reading, bufferBytes: number, threads: number): string[] {
   const found: string[] = [];
-  const rss = now.rssBytes - start.rssBytes - bufferBytes;
-  if (rss > RSS_BOUND)
+  const rss = now.rssBytes - first.rssBytes - bufferBytes;
+  if (rss > rssBound(threads))
     found.push(`resident memory grew by ${mib(rss)} MiB more than the heap within a round`);
-  const js = now.jsBytes - start.jsBytes;
+  const js = now.jsBytes - first.jsBytes;
   if (js > JS_BOUND) found.push(`the JavaScript heap grew by ${mib(js)} MiB within a round`);
   return found;
 }
 
 /** Sentences about growth; none when there is none, or too few readings to tell. */
-export function judge(readings: readonly Reading[]): string[] {
+export function judge(readings: readonly Reading[], threads: number): string[] {
   if (readings.length < MIN_READINGS) return [];
   const settled = readings.slice(WARM_UP);
   const third = Math.floor(settled.length / 3);
@@ -73,7 +75,7 @@ export function judge(readings: readonly Reading[]): string[] {
       );
     }
   };
-  look("resident memory", RSS_BOUND, (reading) => reading.rssBytes);
+  look("resident memory", rssBound(threads), (reading) => reading.rssBytes);
   look("the JavaScript heap", JS_BOUND, (reading) => reading.jsBytes);
   return found;
 }

@@ -23,7 +23,7 @@ import {
   Observer,
 } from "./checks.js";
 import { Crew } from "./crew.js";
-import { judgeLap, takeReading } from "./memory.js";
+import { judgeLap, type Reading, takeReading } from "./memory.js";
 import type { LapPlan, RoundPlan } from "./plan.js";
 
 export type Totals = Record<Tally | "kills" | "unattributed" | "laps", number>;
@@ -47,17 +47,19 @@ export function addTotals(to: Totals, from: Totals): void {
 export type Meddle = (heap: SlabHeap) => void;
 
 export async function runRound(plan: RoundPlan, meddle?: Meddle): Promise<RoundResult> {
-  const start = takeReading();
   const heap = SlabHeap.create(plan.heap);
   const observer = new Observer(heap);
   const totals = noTotals();
   const problems: string[] = [];
+  let first: Reading | undefined;
   for (const lap of plan.laps) {
     problems.push(...(await runLap(heap, observer, plan, lap, totals, meddle)));
     if (problems.length > 0) break;
     const touched = Number(observer.look().document.heap.touched_bytes);
     if (touched > heap.capacity) problems.push(`${touched} bytes were touched of ${heap.capacity}`);
-    problems.push(...judgeLap(start, takeReading(), heap.buffer.byteLength));
+    const now = takeReading();
+    first ??= now;
+    problems.push(...judgeLap(first, now, heap.buffer.byteLength, plan.threads));
   }
   heap.detach();
   return { totals, problems };
@@ -96,7 +98,7 @@ async function runLap(
     ...observer.fresh(heap),
     ...(account.kills === 0 ? checkNothingLeft(heap) : []),
     ...checkReferences(heap, totals.kills),
-    ...checkWholeMemory(heap),
+    ...checkWholeMemory(heap, plan.heap.zeroOnFree === true),
     ...observer.look().problems,
   ];
 }

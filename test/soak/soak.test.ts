@@ -9,7 +9,7 @@ import { binAt, recordAt, SEAT_COUNTERS, SLAB_TAG, seatAt } from "../../src/allo
 import { packTag, TAG_CLAIMED, TAG_FREE } from "../../src/allocator/words/slab-tag.js";
 import { testSeed } from "../model/seed.js";
 import { checkIdentities, checkWholeMemory, Observer } from "./checks.js";
-import { JS_BOUND, judge, judgeLap, RSS_BOUND } from "./memory.js";
+import { JS_BOUND, judge, judgeLap, rssBound } from "./memory.js";
 import { parseOptions, UsageError } from "./options.js";
 import { nextSeed, planRound, type RoundPlan } from "./plan.js";
 import { type Meddle, runRound } from "./round.js";
@@ -139,13 +139,21 @@ describe("canaries: single checkers", () => {
 
   test("a slab that does not come back", () => {
     const heap = create();
-    expect(checkWholeMemory(heap)).toEqual([]);
+    expect(checkWholeMemory(heap, false)).toEqual([]);
     const { m } = heap._a;
     // As a thread leaves it that died in a claim and was not reaped.
     m[recordAt(lastFreeSlab(m)) + SLAB_TAG] = packTag(TAG_CLAIMED, 2, 0, 0);
-    const text = checkWholeMemory(heap).join("\n");
+    const text = checkWholeMemory(heap, false).join("\n");
     expect(text).toMatch(/1 slabs are in use after the discard/);
     expect(text).toMatch(/no object of the whole/);
+    heap.detach();
+  });
+
+  test("bytes that zeroOnFree left", () => {
+    const heap = SlabHeap.create({ capacity: 64 * KIB, slabSize: 4 * KIB, zeroOnFree: true });
+    expect(checkWholeMemory(heap, true)).toEqual([]);
+    heap.u8[heap.buffer.byteLength - 5000] = 7;
+    expect(checkWholeMemory(heap, true).join()).toMatch(/byte \d+ of the payload was not overwritten/);
     heap.detach();
   });
 
@@ -153,38 +161,30 @@ describe("canaries: single checkers", () => {
     const heap = create();
     const other = SlabHeap.attach(heap.share(), { sameThread: true });
     expect(other.alloc(64, heap.currentEpoch.id as EpochId)).not.toBe(NULL_HANDLE);
-    expect(checkWholeMemory(heap).join("\n")).toMatch(/slabs are in use after the discard/);
+    expect(checkWholeMemory(heap, false).join("\n")).toMatch(/slabs are in use after the discard/);
     other.detach();
     heap.detach();
   });
 
   test("a process that grows, and one that is merely noisy", () => {
-    const start = { rssBytes: 1e8, jsBytes: 1e7 };
+    const bound = rssBound(5);
+    const first = { rssBytes: 1e8, jsBytes: 1e7 };
     const grown = (rss: number, js: number) => ({ rssBytes: 1e8 + rss, jsBytes: 1e7 + js });
-    expect(judgeLap(start, grown(RSS_BOUND + 1e6, JS_BOUND), 1e6)).toEqual([]);
-    expect(judgeLap(start, grown(RSS_BOUND + 2e6, JS_BOUND + 1), 1e6)).toHaveLength(2);
+    expect(judgeLap(first, grown(bound + 1e6, JS_BOUND), 1e6, 5)).toEqual([]);
+    expect(judgeLap(first, grown(bound + 2e6, JS_BOUND + 1), 1e6, 5)).toHaveLength(2);
 
-    const readings = (rss: (lap: number) => number, js: (lap: number) => number) =>
-      Array.from({ length: 30 }, (_, lap) => ({ rssBytes: 1e8 + rss(lap), jsBytes: 1e7 + js(lap) }));
-    const noise = (lap: number): number => (lap % 3) * RSS_BOUND;
-    expect(judge(readings(noise, () => 0))).toEqual([]);
-    expect(
+    const of = (rss: (lap: number) => number, js: (lap: number) => number): string =>
       judge(
-        readings(
-          (lap) => noise(lap) + (lap * RSS_BOUND) / 10,
-          () => 0,
-        ),
-      ).join(),
-    ).toMatch(/resident memory/);
-    expect(judge(readings(noise, (lap) => (lap * JS_BOUND) / 10)).join()).toMatch(/the JavaScript heap grew/);
-    expect(
-      judge(
-        readings(
-          (lap) => lap * RSS_BOUND,
-          () => 0,
-        ).slice(0, 8),
-      ),
-    ).toEqual([]);
+        Array.from({ length: 30 }, (_, lap) => grown(rss(lap), js(lap))),
+        5,
+      ).join();
+    const noise = (lap: number): number => (lap % 3) * bound;
+    const still = (): number => 0;
+    expect(of(noise, still)).toBe("");
+    expect(of((lap) => noise(lap) + (lap * bound) / 10, still)).toMatch(/resident memory grew/);
+    expect(of(noise, (lap) => (lap * JS_BOUND) / 10)).toMatch(/the JavaScript heap grew/);
+    const few = Array.from({ length: 8 }, (_, lap) => grown(lap * bound, 0));
+    expect(judge(few, 5)).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** Header, ring and seats: the words that do not belong to a slab. */
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
-import { seatAt, slotsInSlab } from "../memory/layout.js";
+import { type Layout, seatAt, slotsInSlab } from "../memory/layout.js";
 import {
   CLASS_MAP_BASE,
   CLASS_SLOTS_BASE,
@@ -54,13 +54,21 @@ export function checkHeader(a: Attachment, findings: Findings): boolean {
       findings.add(`header: class ${c} (${size} bytes) claims ${m[CLASS_SLOTS_BASE + c]} slots per slab`);
     }
   });
-  const wrong = classMap(layout).findIndex((offset, granules) => m[CLASS_MAP_BASE + granules] !== offset);
+  const wrong = wrongClassMapEntry(m, layout);
   if (wrong >= 0) {
     findings.add(
       `header: the class map sends sizes up to ${wrong * GRANULE_BYTES} bytes to bin offset ${m[CLASS_MAP_BASE + wrong]}`,
     );
   }
   return true;
+}
+
+function wrongClassMapEntry(m: Int32Array, layout: Layout): number {
+  const map = classMap(layout);
+  for (let granules = 0; granules < map.length; granules++) {
+    if (m[CLASS_MAP_BASE + granules] !== map[granules]) return granules;
+  }
+  return -1;
 }
 
 export function checkRing(a: Attachment, findings: Findings): void {

@@ -56,7 +56,9 @@ export class DepthFirst implements Driver {
       return 0;
     }
     if (this.counts[depth] !== count || this.keys[depth] !== key) {
-      throw new Error(`A run did not repeat at ${key}: the sources depend on something the machine does not control.`);
+      throw new Error(
+        `A run did not repeat at ${key}: the sources depend on something the machine does not control.`,
+      );
     }
     const index = this.chosen[depth] as number;
     this.picks[depth] = options[index] as number;
@@ -176,7 +178,8 @@ export class Replay implements Driver {
     if (wanted === undefined) return 0;
     const index = options.subarray(0, count).indexOf(wanted);
     if (index < 0) {
-      const what = wanted >= PICK_SWITCH && wanted < PICK_KILL ? `worker ${wanted} next` : `decision ${wanted}`;
+      const what =
+        wanted >= PICK_SWITCH && wanted < PICK_KILL ? `worker ${wanted} next` : `decision ${wanted}`;
       throw new Error(`The schedule does not fit: at ${key} it wants ${what}, which is not possible there.`);
     }
     return index;

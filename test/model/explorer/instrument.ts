@@ -133,7 +133,8 @@ class Steps {
 
   atomicOp(node: ts.CallExpression): number {
     const { expression } = node;
-    if (!ts.isPropertyAccessExpression(expression) || expression.expression.getText() !== "Atomics") return -1;
+    if (!ts.isPropertyAccessExpression(expression) || expression.expression.getText() !== "Atomics")
+      return -1;
     const op = (ATOMIC_OPS as readonly string[]).indexOf(expression.name.text);
     return op >= 0 ? op : fail(node, "an atomic operation the machine does not know");
   }
@@ -146,7 +147,8 @@ class Steps {
     }
     if (ts.isPropertyAccessExpression(node)) {
       const declared = this.checker.getSymbolAtLocation(node)?.valueDeclaration;
-      if (declared !== undefined && ts.isGetAccessorDeclaration(declared) && isBody(declared)) return declared;
+      if (declared !== undefined && ts.isGetAccessorDeclaration(declared) && isBody(declared))
+        return declared;
     }
     return undefined;
   }
@@ -216,7 +218,11 @@ class Edits {
         : undefined;
     }
     if (this.isSharedElement(node)) {
-      return this.access(node, `G.read(${this.of(node.expression)}, ${this.of(node.argumentExpression)})`, "get");
+      return this.access(
+        node,
+        `G.read(${this.of(node.expression)}, ${this.of(node.argumentExpression)})`,
+        "get",
+      );
     }
     if (ts.isCallExpression(node)) return this.call(node);
     if (ts.isPropertyAccessExpression(node)) return this.getter(node);
@@ -276,14 +282,17 @@ class Edits {
     const callee = this.steps.callee(node);
     if (callee === "library") return undefined;
     if (callee === "unknown") return `${this.lead(node)}(yield* G.call(${this.children(node).trimStart()}))`;
-    return this.steps.isStepping(callee) ? `${this.lead(node)}(yield* ${this.children(node).trimStart()})` : undefined;
+    return this.steps.isStepping(callee)
+      ? `${this.lead(node)}(yield* ${this.children(node).trimStart()})`
+      : undefined;
   }
 
   /** `array.map(callback)` where the callback stops. */
   private arrayMethod(node: ts.CallExpression): string | undefined {
     const callback = node.arguments.find((argument) => isBody(argument) && this.steps.isStepping(argument));
     if (callback === undefined || this.steps.callee(node) !== "library") return undefined;
-    if (arrayMethodAround(callback) !== node) fail(node, "a callback that stops, for a function that does not");
+    if (arrayMethodAround(callback) !== node)
+      fail(node, "a callback that stops, for a function that does not");
     const { expression, name } = node.expression as ts.PropertyAccessExpression;
     const array = name.text === "from" ? node.arguments[0] : expression;
     if (array === undefined) return fail(node, "no array");
@@ -317,7 +326,9 @@ class Edits {
       return this.named(node, "function*", ts.SyntaxKind.FunctionKeyword);
     }
     if (ts.isMethodDeclaration(node)) {
-      return this.children(node, (child) => (child === node.name ? `${this.lead(child)}*${child.getText()}` : undefined));
+      return this.children(node, (child) =>
+        child === node.name ? `${this.lead(child)}*${child.getText()}` : undefined,
+      );
     }
     if (ts.isGetAccessorDeclaration(node)) {
       const text = this.children(node, (child) =>
@@ -346,5 +357,9 @@ function isCounting(node: ts.PrefixUnaryExpression | ts.PostfixUnaryExpression):
 
 function usesThis(node: ts.Node): boolean {
   if (node.kind === ts.SyntaxKind.ThisKeyword) return true;
-  return ts.forEachChild(node, (child) => (isBody(child) && !ts.isArrowFunction(child) ? false : usesThis(child))) ?? false;
+  return (
+    ts.forEachChild(node, (child) =>
+      isBody(child) && !ts.isArrowFunction(child) ? false : usesThis(child),
+    ) ?? false
+  );
 }

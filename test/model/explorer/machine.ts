@@ -157,13 +157,7 @@ export class Machine {
   private readonly waiting: Uint8Array;
   private readonly options = new Int32Array(256);
 
-  constructor(
-    m: Int32Array,
-    mode: Mode,
-    workers: readonly LogicalWorker[],
-    limits: Limits,
-    driver: Driver,
-  ) {
+  constructor(m: Int32Array, mode: Mode, workers: readonly LogicalWorker[], limits: Limits, driver: Driver) {
     this.m = m;
     this.mode = mode;
     this.workers = workers;
@@ -351,7 +345,12 @@ export class Machine {
     return op === 1 ? x : before;
   }
 
-  *fill(array: Int32Array | Uint8Array, value: number, from = 0, to = array.length): Routine {
+  *fill(
+    array: Int32Array | Uint8Array,
+    value: number,
+    from = 0,
+    to = array.length,
+  ): Generator<unknown, void, unknown> {
     if (array !== this.m) {
       array.fill(value, from, to);
       return;
@@ -373,14 +372,6 @@ export class Machine {
     return results;
   }
 
-  *map(items: readonly unknown[], callback: (item: unknown, index: number) => unknown): Routine {
-    return yield* this.from(items, callback);
-  }
-
-  *forEach(items: readonly unknown[], callback: (item: unknown, index: number) => unknown): Routine {
-    yield* this.from(items, callback);
-  }
-
   *filter(items: readonly unknown[], callback: (item: unknown, index: number) => unknown): Routine {
     const kept: unknown[] = [];
     for (let i = 0; i < items.length; i++) {
@@ -397,18 +388,6 @@ export class Machine {
   *some(items: readonly unknown[], callback: (item: unknown, index: number) => unknown): Routine {
     for (let i = 0; i < items.length; i++) if (yield* this.call(callback(items[i], i))) return true;
     return false;
-  }
-
-  now(): number {
-    return 1_700_000_000_000;
-  }
-
-  random(): number {
-    return 0.5;
-  }
-
-  timer(): number {
-    return 0;
   }
 
   // -- places to decide ----------------------------------------------------------------------------------
@@ -554,25 +533,31 @@ export class Machine {
     const { bufferWords, bufferValues } = worker;
     let left = count;
     let kept = 0;
-    let overtaken = Math.min(worker.overtaken, bufferWords.length);
+    // Entries below this place were made before one that is out.
+    let limit = worker.overtaken;
+    let below = 0;
     const length = bufferWords.length;
     for (let i = 0; i < length; i++) {
       const at = bufferWords[i] as number;
       const goes = left > 0 && (this.mode === "tso" || at === word);
       if (goes) {
         if (at === word) left--;
-        if (this.mode === "weak") overtaken = i < overtaken ? overtaken - 1 : kept;
+        if (this.mode === "weak" && i >= limit) {
+          limit = i + 1;
+          below = kept;
+        }
         this.waiting[at] = (this.waiting[at] as number) - 1;
         this.commit(worker, at, bufferValues[i] as number);
       } else {
         bufferWords[kept] = at;
         bufferValues[kept] = bufferValues[i] as number;
         kept++;
+        if (i < limit) below++;
       }
     }
     bufferWords.length = kept;
     bufferValues.length = kept;
-    worker.overtaken = overtaken;
+    worker.overtaken = below;
   }
 
   private flush(worker: LogicalWorker): void {
@@ -675,6 +660,11 @@ export class Machine {
     return this.hash;
   }
   private readonly hash: [number, number] = [0, 0];
+
+  /** Hash of the words and of what the observers know, for runs that have ended. */
+  get restHash(): readonly [number, number] {
+    return [this.z1 ^ this.ghost1, this.z2 ^ this.ghost2];
+  }
 }
 
 const OP_NAMES = ["AL", "AS", "CAS", "OR", "AND", "ADD", "XCHG"];

@@ -1,5 +1,9 @@
 /** Words of the heap by name, for the traces of runs that went wrong. */
-import { CLASS_FIELDS, CLASS_SHARD_WORDS, EPOCH_SHARD_WORDS } from "../../../src/allocator/counters/fields.js";
+import {
+  CLASS_FIELDS,
+  CLASS_SHARD_WORDS,
+  EPOCH_SHARD_WORDS,
+} from "../../../src/allocator/counters/fields.js";
 import {
   EPOCH_BASE,
   EPOCH_WORDS,
@@ -17,17 +21,27 @@ import {
 } from "../../../src/allocator/memory/layout.js";
 import * as offsets from "../../../src/allocator/memory/offsets.js";
 import { describeRec } from "../../../src/allocator/words/epoch-word.js";
-import { packSeat, SEAT_STATES, seatIncarnation, seatState, seatWho } from "../../../src/allocator/words/seat-word.js";
+import { SEAT_STATES, seatIncarnation, seatState, seatWho } from "../../../src/allocator/words/seat-word.js";
 import { describeTag } from "../../../src/allocator/words/slab-tag.js";
 import { describeSlot } from "../../../src/allocator/words/slot-word.js";
 
-const NAMES = Object.entries(offsets).filter((entry): entry is [string, number] => typeof entry[1] === "number");
-const HEADER = new Map([64, 80, 96, 112, 128, 144].map((at) => [at, NAMES.find(([, v]) => v === at)?.[0] ?? `h${at}`]));
+const HEADER = new Map([
+  [offsets.PHASE, "PHASE"],
+  [offsets.ERA, "ERA"],
+  [offsets.DEEP, "DEEP"],
+  [offsets.PRESSURE, "PRESSURE"],
+  [offsets.DOOMS, "DOOMS"],
+  [offsets.COMMITTED, "COMMITTED"],
+]);
+const NAMES: [string, number][] = Object.entries(offsets).filter(
+  ([name]) => !/_(WORDS|BASE|SHIFT|COUNTERS)/.test(name),
+);
 const named = (prefix: string, limit: number): ReadonlyMap<number, string> =>
   new Map(
-    NAMES.filter(([name, at]) => name.startsWith(prefix) && at < limit && !/_(WORDS|BASE|SHIFT|COUNTERS)/.test(name)).map(
-      ([name, at]) => [at, name.slice(prefix.length).toLowerCase()],
-    ),
+    NAMES.filter(([name, at]) => name.startsWith(prefix) && at < limit).map(([name, at]) => [
+      at,
+      name.slice(prefix.length).toLowerCase(),
+    ]),
   );
 const SLAB_NAMES = named("SLAB_", SLAB_WORDS);
 const SEAT_NAMES = named("SEAT_", SEAT_SREF);
@@ -42,7 +56,9 @@ export function nameWord(layout: Layout, word: number, value: number): string {
   if (word >= REFS_BASE && word < RETAINS_BASE) return plain(`refs[${word - REFS_BASE}]`);
   if (word >= RETAINS_BASE && word < EPOCH_BASE) return plain(`retains[${word - RETAINS_BASE}]`);
   if (word >= EPOCH_BASE && word < EPOCH_BASE + 16 * EPOCH_WORDS) {
-    return plain(`epoch[${Math.floor((word - EPOCH_BASE) / EPOCH_WORDS)}]+${(word - EPOCH_BASE) % EPOCH_WORDS}`);
+    return plain(
+      `epoch[${Math.floor((word - EPOCH_BASE) / EPOCH_WORDS)}]+${(word - EPOCH_BASE) % EPOCH_WORDS}`,
+    );
   }
   if (word >= SLAB_BASE && word < SLAB_BASE + layout.slabCount * SLAB_WORDS) {
     const slab = Math.floor((word - SLAB_BASE) / SLAB_WORDS);
@@ -53,7 +69,8 @@ export function nameWord(layout: Layout, word: number, value: number): string {
   if (word >= layout.slotBase && word < layout.slotBase + layout.linkDelta) {
     return `slot[${word - layout.slotBase}]=${describeSlot(value)}`;
   }
-  if (word >= layout.slotBase + layout.linkDelta) return plain(`link[${word - layout.slotBase - layout.linkDelta}]`);
+  if (word >= layout.slotBase + layout.linkDelta)
+    return plain(`link[${word - layout.slotBase - layout.linkDelta}]`);
   if (word >= layout.seatBase && word < layout.seatBase + layout.maxWorkers * layout.seatWords) {
     return seatWordName(layout, word - layout.seatBase, value);
   }
@@ -66,7 +83,7 @@ function seatWordName(layout: Layout, offset: number, value: number): string {
   const name = (what: string): string => `seat${seat}.${what}=${value}`;
   if (at === offsets.SEAT_WORD) {
     const state = SEAT_STATES[seatState(value)];
-    return `seat${seat}=${state}(${seatIncarnation(value)}, ${seatWho(value)}${packSeat(0, 0, 0)})`;
+    return `seat${seat}=${state}(${seatIncarnation(value)}, ${seatWho(value)})`;
   }
   if (at < SEAT_SREF) return name(SEAT_NAMES.get(at) ?? String(at));
   if (at < SEAT_DEPTH) return name(`sref[${at - SEAT_SREF}]`);

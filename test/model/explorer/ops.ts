@@ -1,6 +1,7 @@
 /** The operations scenarios are made of: a call of the heap's own method, and what it means to the oracle. */
-import { recEra } from "../../../src/allocator/words/epoch-word.js";
+
 import { ERA, REC_BASE } from "../../../src/allocator/memory/layout.js";
+import { recEra } from "../../../src/allocator/words/epoch-word.js";
 import type { Routine } from "./machine.js";
 import type { Actor, World } from "./world.js";
 
@@ -166,14 +167,22 @@ export function discardBefore(era: number): Op {
 }
 
 /** Opens a domain on the current epoch, or on a ring slot's. */
-export function enter(name: string, { auto = true, label = "", epoch }: { auto?: boolean; label?: string; epoch?: number } = {}): Op {
+export function enter(
+  name: string,
+  { auto = true, label = "", epoch }: { auto?: boolean; label?: string; epoch?: number } = {},
+): Op {
   return {
     text: `enter ${name}`,
     *run(actor) {
       const { oracle } = actor.world;
       const options = epoch === undefined ? { label, autoClose: auto } : { label, autoClose: auto, epoch };
       try {
-        const domain = (yield* actor.heap.openDomain(options)) as Actor["domains"] extends Map<string, infer D> ? D : never;
+        const domain = (yield* actor.heap.openDomain(options)) as Actor["domains"] extends Map<
+          string,
+          infer D
+        >
+          ? D
+          : never;
         actor.domains.set(name, domain);
         actor.worker.see(domain.epoch.era);
         oracle.entered(actor.worker, domain.epoch.era, auto);
@@ -238,6 +247,7 @@ export function label(ring: number, text: string): Op {
 export function give(name: string): Op {
   return {
     text: `give ${name}`,
+    // biome-ignore lint/correctness/useYield: a message is sent at once
     *run(actor) {
       actor.world.machine.publish(actor.worker);
       actor.world.mail.set(name, actor.vars.get(name) ?? 0);
@@ -250,6 +260,7 @@ export function take(name: string): Op {
   return {
     text: `take ${name}`,
     ready: (world) => world.mail.has(name),
+    // biome-ignore lint/correctness/useYield: a message is taken at once
     *run(actor) {
       const handle = actor.world.mail.get(name) ?? 0;
       actor.world.machine.acquire(actor.worker);
@@ -339,7 +350,8 @@ export function readLabel(era: number): Op {
       const { world } = actor;
       const text = (yield* actor.readLabel(world.ringOf(era), era)) as string;
       actor.worker.see(text.length === 0 ? 0 : text.charCodeAt(0) * 256 + text.length);
-      if (text !== "" && !world.labels.has(text)) world.fail(`a torn label was read: ${JSON.stringify(text)}`);
+      if (text !== "" && !world.labels.has(text))
+        world.fail(`a torn label was read: ${JSON.stringify(text)}`);
     },
   };
 }

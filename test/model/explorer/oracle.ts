@@ -19,7 +19,14 @@ import {
 } from "../../../src/allocator/memory/layout.js";
 import { describeRec, EPOCH_ACTIVE, recEra, recState } from "../../../src/allocator/words/epoch-word.js";
 import { handleSlot, packHandle } from "../../../src/allocator/words/handle.js";
-import { SEAT_FREE, SEAT_LIVE, SEAT_REAPING, SEAT_SUSPECT, seatState, seatWho } from "../../../src/allocator/words/seat-word.js";
+import {
+  SEAT_FREE,
+  SEAT_LIVE,
+  SEAT_REAPING,
+  SEAT_SUSPECT,
+  seatState,
+  seatWho,
+} from "../../../src/allocator/words/seat-word.js";
 import {
   describeTag,
   TAG_CLAIMED,
@@ -207,7 +214,9 @@ export class Oracle {
     const era = this.seen(worker, recordAt(slab) + SLAB_ERA);
     const newest = this.m[ERA] as number;
     if (era < floor || era > newest) {
-      this.fail(`I4: an object in era ${era}, although all below ${floor} were closed before and ERA is ${newest}`);
+      this.fail(
+        `I4: an object in era ${era}, although all below ${floor} were closed before and ERA is ${newest}`,
+      );
     }
     if (epoch !== undefined && era % 2 !== epoch) this.fail(`I4: asked for epoch ${epoch}, got era ${era}`);
     if (ghost.discarding.has(era)) {
@@ -237,7 +246,8 @@ export class Oracle {
     this.ghost.freesBegun++;
     this.machine.noteGhost(0x09990000 + this.ghost.freesBegun);
     const held = this.ghost.held.get(handle);
-    if (held === undefined) return { held, expected: this.mayStillLookLive(worker, handle) ? "either" : "false" };
+    if (held === undefined)
+      return { held, expected: this.mayStillLookLive(worker, handle) ? "either" : "false" };
     held.frees++;
     if (held.frees > 1) held.raced = true;
     this.machine.noteGhost((handle % 1e9) + 0x40000000 + held.frees);
@@ -258,7 +268,8 @@ export class Oracle {
   endFree(worker: LogicalWorker, handle: number, claim: Claim, freed: boolean): void {
     const { held, expected } = claim;
     this.ghost.freeing[worker.index] = undefined;
-    if (expected === "false" && freed) this.fail(`I3: free of the stale handle of ${this.name(handle)} returned true`);
+    if (expected === "false" && freed)
+      this.fail(`I3: free of the stale handle of ${this.name(handle)} returned true`);
     if (held === undefined) return;
     held.frees--;
     if (freed) {
@@ -290,7 +301,8 @@ export class Oracle {
   /** Counters read at any moment: they may lag, but count nothing twice. */
   counted(allocs: number, frees: number): void {
     const { allocsBegun, freesBegun } = this.ghost;
-    if (allocs > allocsBegun) this.fail(`I7: ${allocs} allocations are counted, but only ${allocsBegun} were begun`);
+    if (allocs > allocsBegun)
+      this.fail(`I7: ${allocs} allocations are counted, but only ${allocsBegun} were begun`);
     if (frees > freesBegun) this.fail(`I7: ${frees} frees are counted, but only ${freesBegun} were begun`);
   }
 
@@ -413,7 +425,9 @@ export class Oracle {
     else if (kind === SEAT) this.seatChanged(owner, before, now, worker);
     else if (kind === SLAB_ERA_WORD) this.slabEraChanged(owner, before, now);
     else if (now >>> 0 < before >>> 0) {
-      this.fail(`I7: a counter of seat ${owner} (word ${word}) went back from ${before >>> 0} to ${now >>> 0}`);
+      this.fail(
+        `I7: a counter of seat ${owner} (word ${word}) went back from ${before >>> 0} to ${now >>> 0}`,
+      );
     }
   }
 
@@ -422,13 +436,16 @@ export class Oracle {
     const seat = tagOwner(before);
     const step = `${describeTag(before)} -> ${describeTag(now)} by worker ${worker.index + 1}`;
     if (state === TAG_CLAIMED || state === TAG_OWNED || (state === TAG_LARGE && seat !== 0)) {
-      if (!this.sits(worker, seat) && !this.isDead(seat)) this.fail(`I8: slab ${slab} taken from a live owner: ${step}`);
+      if (!this.sits(worker, seat) && !this.isDead(seat))
+        this.fail(`I8: slab ${slab} taken from a live owner: ${step}`);
     }
     if (state === TAG_TAIL) {
       const head = this.m[recordAt(tailHead(before)) + SLAB_TAG] as number;
       const holder = tagOwner(head);
       if (tagState(head) !== TAG_CLAIMED || !(this.sits(worker, holder) || this.isDead(holder))) {
-        this.fail(`I2: tail ${slab} of run ${tailHead(before)} changed while its head is ${describeTag(head)}: ${step}`);
+        this.fail(
+          `I2: tail ${slab} of run ${tailHead(before)} changed while its head is ${describeTag(head)}: ${step}`,
+        );
       }
     }
     if (now === TAG_FREE) this.becameFree(slab, step);
@@ -443,7 +460,13 @@ export class Oracle {
       }
     }
     for (const held of this.ghost.held.values()) {
-      if (held.succeeded === 0 && !held.doomed && held.slab <= slab && slab < held.slab + held.slabs && held.frees === 0) {
+      if (
+        held.succeeded === 0 &&
+        !held.doomed &&
+        held.slab <= slab &&
+        slab < held.slab + held.slabs &&
+        held.frees === 0
+      ) {
         this.fail(`I5: slab ${slab} is FREE while ${this.name(held.handle)} is live: ${step}`);
       }
     }
@@ -463,8 +486,10 @@ export class Oracle {
     const from = seatState(before);
     const to = seatState(now);
     const lives = from === SEAT_LIVE || from === SEAT_SUSPECT;
-    if (to === SEAT_REAPING && lives && !this.isDead(seat)) this.fail(`I8: seat ${seat} is being reaped although its holder lives`);
-    if (to === SEAT_FREE && lives && !this.sits(worker, seat)) this.fail(`I8: seat ${seat} was freed under its holder`);
+    if (to === SEAT_REAPING && lives && !this.isDead(seat))
+      this.fail(`I8: seat ${seat} is being reaped although its holder lives`);
+    if (to === SEAT_FREE && lives && !this.sits(worker, seat))
+      this.fail(`I8: seat ${seat} was freed under its holder`);
     if (from === SEAT_REAPING && to === SEAT_REAPING && !this.isDead(seatWho(before))) {
       this.fail(`I8: seat ${seat} was taken from a reaper that lives`);
     }

@@ -4,49 +4,41 @@
  * The heap and the workers' seats are made once per scenario by the plain version of the sources; each run starts from
  * a copy of the words and of what the workers had in private.
  */
-import { PHASE, recordAt, SEAT_WORD, SLAB_COUNTS, SLAB_FOLDED, seatAt } from "../../../src/allocator/memory/layout.js";
-import { LAST_GENERATION, SLOT_ALLOC } from "../../../src/allocator/words/slot-word.js";
-import type { Attachment } from "../../../src/allocator/memory/attachment.js";
+
 import type { EpochDomain } from "../../../src/allocator/heap/domain.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import type { reapSeat } from "../../../src/allocator/seats/reap.js";
-import type { leaveSeat, takeSeat } from "../../../src/allocator/seats/seat.js";
-import type { poll, sync } from "../../../src/allocator/seats/sync.js";
-import type { epochInfo, heapCounters, listSeats } from "../../../src/allocator/heap/info.js";
-import type { startSampling } from "../../../src/allocator/heap/sampling.js";
-import type { readCounter } from "../../../src/allocator/counters/record.js";
-import type { labelText, readLabel } from "../../../src/allocator/words/label.js";
+import type { Attachment } from "../../../src/allocator/memory/attachment.js";
+import {
+  PHASE,
+  recordAt,
+  SEAT_WORD,
+  SLAB_COUNTS,
+  SLAB_FOLDED,
+  seatAt,
+} from "../../../src/allocator/memory/layout.js";
 import type { HeapOptions } from "../../../src/allocator/types.js";
-import { seatIncarnation, SEAT_LIVE, SEAT_SUSPECT, seatState, seatWho, packSeat } from "../../../src/allocator/words/seat-word.js";
+import {
+  packSeat,
+  SEAT_LIVE,
+  SEAT_SUSPECT,
+  seatIncarnation,
+  seatState,
+  seatWho,
+} from "../../../src/allocator/words/seat-word.js";
+import { LAST_GENERATION, SLOT_ALLOC } from "../../../src/allocator/words/slot-word.js";
+import { mix1, mix2, VisitedStates } from "./hash.js";
+import { type Allocator, type Instances, instancesOf } from "./instances.js";
 import type { Driver, Limits, Mode, Routine } from "./machine.js";
 import { LogicalWorker, Machine } from "./machine.js";
 import { nameWord } from "./names.js";
-import { Oracle } from "./oracle.js";
 import type { Op } from "./ops.js";
+import { Oracle } from "./oracle.js";
 import type { Compiled } from "./source.js";
 
 /** A method of the transformed sources: the same arguments, but it stops at every access. */
 type Stepping<T> = {
   [K in keyof T]: T[K] extends (...args: never[]) => unknown ? (...args: unknown[]) => Routine : T[K];
 };
-
-/** What a bundle exports. */
-export interface Allocator {
-  readonly SlabHeap: { new (a: Attachment): SlabHeap; create(options: HeapOptions): SlabHeap };
-  readonly takeSeat: typeof takeSeat;
-  readonly leaveSeat: typeof leaveSeat;
-  readonly reapSeat: typeof reapSeat;
-  readonly poll: typeof poll;
-  readonly sync: typeof sync;
-  readonly heapCounters: typeof heapCounters;
-  readonly epochInfo: typeof epochInfo;
-  readonly listSeats: typeof listSeats;
-  readonly startSampling: typeof startSampling;
-  readonly readCounter: typeof readCounter;
-  readonly readLabel: typeof readLabel;
-  readonly labelText: typeof labelText;
-  readonly ringOf: (era: number) => number;
-}
 
 export interface Scenario {
   readonly name: string;
@@ -112,7 +104,12 @@ export class Actor {
 }
 
 /** What a worker keeps in private between its operations. */
-type PrivateState = { readonly a: Attachment; readonly fields: Record<string, unknown>; readonly rec: Int32Array; readonly depth: Int32Array };
+type PrivateState = {
+  readonly a: Attachment;
+  readonly fields: Record<string, unknown>;
+  readonly rec: Int32Array;
+  readonly depth: Int32Array;
+};
 
 function savePrivate(a: Attachment): PrivateState {
   return { a, fields: { ...a }, rec: a.rec.slice(), depth: a.depth.slice() };
@@ -190,7 +187,8 @@ export class Setup {
     const record = recordAt(oracle.slabOf((actors[worker - 1] as Actor).vars.get(name) as number));
     // Both words by the same number of allocations: nothing new is unfolded.
     const more = 4095 - ((m[record + SLAB_COUNTS] as number) >>> 18);
-    for (const word of [SLAB_COUNTS, SLAB_FOLDED]) m[record + word] = (m[record + word] as number) + (more << 18);
+    for (const word of [SLAB_COUNTS, SLAB_FOLDED])
+      m[record + word] = (m[record + word] as number) + (more << 18);
   }
 
   /** The worker is dead before anybody begins. */
@@ -204,6 +202,7 @@ export class World {
   readonly machine: Machine;
   readonly oracle: Oracle;
   readonly plain: Allocator;
+  private readonly instances: Instances;
   /** A seat that takes no part until everybody else has ended. */
   readonly janitor: SlabHeap;
   readonly actors: readonly Actor[];
@@ -222,8 +221,8 @@ export class World {
     const workers = scenario.scripts.map(
       (_, index) => new LogicalWorker(index, scenario.killable?.includes(index + 1) === true),
     );
-    const clock = { now: () => 1_700_000_000_000, random: () => 0.5, timer: () => 0 };
-    this.plain = new Function("G", code.plain)(clock) as Allocator;
+    this.instances = instancesOf(code);
+    this.plain = this.instances.plain;
     this.janitor = this.plain.SlabHeap.create({
       capacity: (scenario.slabs ?? 2) * 4096,
       slabSize: 4096,
@@ -235,8 +234,8 @@ export class World {
     this.m = m;
     this.machine = new Machine(m, mode, workers, limits, driver);
     this.oracle = new Oracle(this.machine, layout, this.janitor._a.handleBias);
-    const load = new Function("G", code.stepping) as (machine: Machine) => Allocator;
-    this.actors = workers.map((worker) => new Actor(this, worker, load(this.machine)));
+    this.instances.use(this.machine);
+    this.actors = workers.map((worker) => new Actor(this, worker, this.instances.of(worker.index)));
 
     const plainHeaps: SlabHeap[] = [];
     this.heapsAtStart = this.actors.map((actor, index) => {
@@ -257,15 +256,23 @@ export class World {
     scenario.setup?.(setup);
     this.deadAtStart = setup.dead;
     this.wordsAtStart = m.slice();
-    this.privateAtStart = [this.janitor, ...plainHeaps].filter((heap) => heap !== undefined).map((heap) => savePrivate(heap._a));
+    this.privateAtStart = [this.janitor, ...plainHeaps]
+      .filter((heap) => heap !== undefined)
+      .map((heap) => savePrivate(heap._a));
     this.ghostAtStart = this.oracle.save();
     this.varsAtStart = this.actors.map((actor) => new Map(actor.vars));
   }
 
   private steppingHeap(actor: Actor, a: Attachment, domains: EpochDomain[]): Actor["heap"] {
-    const heap = new actor.own.SlabHeap(a) as unknown as Actor["heap"];
+    const { SlabHeap, specialise } = actor.own;
+    const heap = new SlabHeap(a) as unknown as Actor["heap"];
     heap.domains = domains;
-    return heap;
+    // Both versions of the hot path are explored: every other worker has the one with its constants captured.
+    const own = actor.worker.index % 2 === 0 ? {} : specialise(a);
+    return Object.setPrototypeOf(
+      heap,
+      Object.assign(Object.create(SlabHeap.prototype), own),
+    ) as Actor["heap"];
   }
 
   /** A worker has taken a seat in the course of a run. */
@@ -282,6 +289,7 @@ export class World {
 
   /** Everything as it was at the beginning. */
   reset(): void {
+    this.instances.use(this.machine);
     this.m.set(this.wordsAtStart);
     for (const state of this.privateAtStart) restorePrivate(state);
     this.machine.reset();
@@ -294,7 +302,8 @@ export class World {
       actor.heap = heap as Actor["heap"];
       actor.vars.clear();
       actor.domains.clear();
-      for (const [name, handle] of this.varsAtStart[i] as ReadonlyMap<string, number>) actor.vars.set(name, handle);
+      for (const [name, handle] of this.varsAtStart[i] as ReadonlyMap<string, number>)
+        actor.vars.set(name, handle);
       actor.worker.routine = this.script(actor, this.scenario.scripts[i] as readonly Op[]);
     });
     for (const index of this.deadAtStart) (this.actors[index] as Actor).worker.dead = true;
@@ -303,7 +312,7 @@ export class World {
   /** The operation each worker is in, for reports and for what a death may lose. */
   private readonly doing: (Op | undefined)[] = [];
 
-  private *script(actor: Actor, ops: readonly Op[]): Routine {
+  private *script(actor: Actor, ops: readonly Op[]): Generator<unknown, void, unknown> {
     const { machine } = this;
     const { worker } = actor;
     this.doing[worker.index] = undefined;
@@ -347,13 +356,14 @@ export class World {
       const state = seatState(word);
       const taken = state === SEAT_LIVE || state === SEAT_SUSPECT;
       const known = this.oracle.ghost.sitters.get(seat) === actor.worker.index;
-      if ((taken && seatWho(word) === actor.thread) || (!taken && known)) seats.push([seat, seatIncarnation(word)]);
+      if ((taken && seatWho(word) === actor.thread) || (!taken && known))
+        seats.push([seat, seatIncarnation(word)]);
     }
     return seats;
   }
 
   /** LIVE -> SUSPECT, then PHASE: a live holder answers. */
-  *suspect(actor: Actor, target: Actor): Routine {
+  *suspect(actor: Actor, target: Actor): Generator<unknown, void, unknown> {
     const { machine, m } = this;
     const { layout } = this.oracle;
     for (const [seat, incarnation] of this.seatsOf(target)) {
@@ -365,6 +375,30 @@ export class World {
       machine.rmw();
     }
     actor.worker.see(1);
+  }
+
+  private readonly judged = new VisitedStates();
+
+  /** False where an earlier run has ended with the same words, and everybody knowing the same. */
+  isNewAtRest(): boolean {
+    let [h1, h2] = this.machine.restHash;
+    const see = (value: number): void => {
+      h1 = mix1(h1, value);
+      h2 = mix2(h2, value);
+    };
+    for (const { worker, heap } of this.actors) {
+      see(worker.dead ? -1 : worker.index);
+      if (worker.dead || heap === undefined) continue;
+      const a = heap._a;
+      for (const value of [a.seat, a.incarnation, a.deepSeen, a.doomsSeen, a.pressureSeen, a.pendingCursor]) {
+        see(value);
+      }
+      see(a.detached ? 1 : 0);
+      see(Number.isNaN(a.exhaustedPhase) ? -7 : a.exhaustedPhase);
+      for (const rec of a.rec) see(rec);
+      for (const depth of a.depth) see(depth);
+    }
+    return this.judged.enter(h1, h2, 0);
   }
 
   nameWord(word: number, value: number): string {

@@ -8,18 +8,14 @@
  */
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { Sources } from "../explorer/source.js";
-import { SCENARIOS } from "../scenarios/index.js";
-import { type Catch, catchMutant } from "./catch.js";
+import { allScenarios, type Catch, catchMutant } from "./catch.js";
 import { MUTATIONS } from "./list.js";
-import { MUTANT_SCENARIOS } from "./scenarios-for-mutants.js";
-
-export { type Catch, catchMutant };
 
 const BUDGET_MS = 12_000;
 /** Whatever can only survive is not looked at for that long. */
 const EQUIVALENT_BUDGET_MS = 1_500;
 /** Longer than the budget and a compile on a busy machine: a mutant that hangs at rest, where no step is counted. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 30_000;
 const THREADS = 2;
 
 interface Task {
@@ -28,12 +24,6 @@ interface Task {
 }
 
 type Answer = { readonly found: Catch } | { readonly error: string };
-
-/** All scenarios, those made for single mutations last. */
-export function allScenarios(): typeof SCENARIOS {
-  const names = new Set(SCENARIOS.map(({ name }) => name));
-  return [...SCENARIOS, ...MUTANT_SCENARIOS.filter(({ name }) => !names.has(name))];
-}
 
 function serve(port: NonNullable<typeof parentPort>): void {
   const sources = new Sources();
@@ -56,6 +46,7 @@ function ask(worker: Worker, task: Task): Promise<Answer | undefined> {
       clearTimeout(timer);
       resolve(answer);
     });
+    worker.postMessage(task);
   });
 }
 
@@ -124,5 +115,5 @@ async function main(): Promise<void> {
   process.exitCode = tally.wrong.length > 0 ? 1 : 0;
 }
 
-if (!isMainThread && parentPort !== null) serve(parentPort);
-else if (process.argv[1]?.includes("mutations-run") === true) await main();
+if (isMainThread) await main();
+else if (parentPort !== null) serve(parentPort);

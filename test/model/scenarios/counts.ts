@@ -17,7 +17,10 @@ export const COUNTS: readonly Scenario[] = [
     about: "totals are read while a slab's counts move to its owner's counters",
     core: true,
     setup: beforeFold,
-    scripts: [[alloc("z"), free("z"), alloc("w")], [readCounters, readCounters]],
+    scripts: [
+      [alloc("z"), free("z"), alloc("w")],
+      [readCounters, readCounters],
+    ],
   },
   {
     name: "fold-read-recycle",
@@ -35,7 +38,10 @@ export const COUNTS: readonly Scenario[] = [
     core: true,
     killable: [1],
     setup: beforeFold,
-    scripts: [[alloc("z"), free("z")], [readCounters, reap(1), readCounters]],
+    scripts: [
+      [alloc("z"), free("z")],
+      [readCounters, reap(1), readCounters],
+    ],
   },
   {
     name: "commit-death",
@@ -48,7 +54,10 @@ export const COUNTS: readonly Scenario[] = [
       s.give(1, 2, "x");
       s.give(1, 2, "y");
     },
-    scripts: [[alloc("z"), alloc("w")], [free("x"), free("y"), reap(1)]],
+    scripts: [
+      [alloc("z"), alloc("w")],
+      [free("x"), free("y"), reap(1)],
+    ],
   },
   {
     name: "commit-reaper-death",
@@ -81,7 +90,10 @@ export const COUNTS: readonly Scenario[] = [
     setup(s) {
       s.alloc(1, "x");
     },
-    scripts: [[free("x"), close(2), alloc("y"), free("y"), close(3)], [reap(1), advance]],
+    scripts: [
+      [free("x"), close(2), alloc("y"), free("y"), close(3)],
+      [reap(1), advance],
+    ],
   },
   {
     name: "sampled-death",
@@ -91,6 +103,9 @@ export const COUNTS: readonly Scenario[] = [
       s.alloc(2, "x");
       s.give(2, 1, "x");
     },
-    scripts: [[sample, alloc("y"), free("x"), alloc("z")], [reap(1), alloc("p")]],
+    scripts: [
+      [sample, alloc("y"), free("x"), alloc("z")],
+      [reap(1), alloc("p")],
+    ],
   },
 ];

@@ -1,5 +1,17 @@
 /** Deaths: a worker vanishes at any access, and whoever reaps it may vanish too. */
-import { advance, alloc, attach, close, detach, discard, free, large, reap, suspect, sync } from "../explorer/ops.js";
+import {
+  advance,
+  alloc,
+  attach,
+  close,
+  detach,
+  discard,
+  free,
+  large,
+  reap,
+  suspect,
+  sync,
+} from "../explorer/ops.js";
 import type { Scenario, Setup } from "../explorer/world.js";
 
 /** x and y fill worker 1's slab. */
@@ -24,7 +36,10 @@ export const DEATHS: readonly Scenario[] = [
     slabs: 1,
     core: true,
     killable: [1],
-    scripts: [[alloc("x"), alloc("y")], [reap(1), alloc("z")]],
+    scripts: [
+      [alloc("x"), alloc("y")],
+      [reap(1), alloc("z")],
+    ],
   },
   {
     name: "death-claim",
@@ -53,7 +68,10 @@ export const DEATHS: readonly Scenario[] = [
     core: true,
     killable: [1],
     setup: (s) => full(s),
-    scripts: [[free("x"), alloc("z"), free("y")], [reap(1), alloc("p"), alloc("q")]],
+    scripts: [
+      [free("x"), alloc("z"), free("y")],
+      [reap(1), alloc("p"), alloc("q")],
+    ],
   },
   {
     name: "death-recycle",
@@ -64,21 +82,32 @@ export const DEATHS: readonly Scenario[] = [
     setup(s) {
       s.alloc(1, "x");
     },
-    scripts: [[free("x"), close(2), sync], [reap(1), advance, alloc("y")]],
+    scripts: [
+      [free("x"), close(2), sync],
+      [reap(1), advance, alloc("y")],
+    ],
   },
   {
     name: "death-owner",
     about: "an owner dies while others free its objects and reap it",
     killable: [1],
     setup: (s) => full(s, [2], [3]),
-    scripts: [[free("y"), alloc("z")], [free("x"), reap(1)], [reap(1), alloc("r")]],
+    scripts: [
+      [free("y"), alloc("z")],
+      [free("x"), reap(1)],
+      [reap(1), alloc("r")],
+    ],
   },
   {
     name: "death-owner-two",
     about: "an owner dies while it allocates and frees beside a remote free",
     killable: [1],
     setup: (s) => full(s, [2]),
-    scripts: [[alloc("z"), free("y")], [free("x"), sync], [reap(1), alloc("r"), sync]],
+    scripts: [
+      [alloc("z"), free("y")],
+      [free("x"), sync],
+      [reap(1), alloc("r"), sync],
+    ],
   },
   {
     name: "death-remote",
@@ -114,7 +143,11 @@ export const DEATHS: readonly Scenario[] = [
     core: true,
     killable: [1],
     setup: (s) => full(s, [2], [2]),
-    scripts: [[alloc("p"), sync], [free("x"), free("y")], [reap(1), alloc("q")]],
+    scripts: [
+      [alloc("p"), sync],
+      [free("x"), free("y")],
+      [reap(1), alloc("q")],
+    ],
   },
   {
     name: "death-adopt",
@@ -259,7 +292,10 @@ export const DEATHS: readonly Scenario[] = [
     setup(s) {
       s.alloc(1, "w", 8192);
     },
-    scripts: [[large("x", 2), free("w")], [reap(1), large("y", 2)]],
+    scripts: [
+      [large("x", 2), free("w")],
+      [reap(1), large("y", 2)],
+    ],
   },
   {
     name: "run-death-free",
@@ -281,7 +317,10 @@ export const DEATHS: readonly Scenario[] = [
       s.alloc(1, "w", 8192);
       s.give(1, 2, "w");
     },
-    scripts: [[free("w"), large("v", 3)], [free("w"), reap(1), large("z", 3)]],
+    scripts: [
+      [free("w"), large("v", 3)],
+      [free("w"), reap(1), large("z", 3)],
+    ],
   },
   {
     name: "run-orphan",
@@ -301,7 +340,11 @@ export const DEATHS: readonly Scenario[] = [
     slabs: 1,
     killable: [3],
     unattached: [3],
-    scripts: [[alloc("x"), free("x")], [reap(3), alloc("y")], [attach, alloc("q")]],
+    scripts: [
+      [alloc("x"), free("x")],
+      [reap(3), alloc("y")],
+      [attach, alloc("q")],
+    ],
   },
   {
     name: "attach-two",
@@ -316,14 +359,20 @@ export const DEATHS: readonly Scenario[] = [
     about: "a worker gives its seat back while its objects are freed",
     core: true,
     setup: (s) => full(s, [2]),
-    scripts: [[free("y"), detach], [free("x"), sync, alloc("p")]],
+    scripts: [
+      [free("y"), detach],
+      [free("x"), sync, alloc("p")],
+    ],
   },
   {
     name: "detach-death",
     about: "a worker dies while it gives its seat back",
     killable: [1],
     setup: (s) => full(s, [2]),
-    scripts: [[free("y"), detach], [free("x"), reap(1), alloc("p")]],
+    scripts: [
+      [free("y"), detach],
+      [free("x"), reap(1), alloc("p")],
+    ],
   },
   {
     name: "detach-attach",
@@ -334,7 +383,10 @@ export const DEATHS: readonly Scenario[] = [
       s.alloc(1, "x");
       s.give(1, 2, "x");
     },
-    scripts: [[alloc("y"), detach], [attach, free("x"), alloc("z")]],
+    scripts: [
+      [alloc("y"), detach],
+      [attach, free("x"), alloc("z")],
+    ],
   },
   {
     name: "deaths-two",
@@ -347,7 +399,11 @@ export const DEATHS: readonly Scenario[] = [
       s.give(1, 2, "x");
       s.give(2, 1, "y");
     },
-    scripts: [[free("y"), alloc("z")], [free("x"), advance], [reap(1), reap(2)]],
+    scripts: [
+      [free("y"), alloc("z")],
+      [free("x"), advance],
+      [reap(1), reap(2)],
+    ],
   },
   {
     name: "suspect",
@@ -357,7 +413,10 @@ export const DEATHS: readonly Scenario[] = [
     setup(s) {
       s.alloc(1, "x");
     },
-    scripts: [[alloc("y"), free("x"), alloc("z")], [suspect(1), reap(1), alloc("q")]],
+    scripts: [
+      [alloc("y"), free("x"), alloc("z")],
+      [suspect(1), reap(1), alloc("q")],
+    ],
   },
   {
     name: "suspect-two",
@@ -368,7 +427,11 @@ export const DEATHS: readonly Scenario[] = [
       s.alloc(1, "x");
       s.give(1, 2, "x");
     },
-    scripts: [[alloc("y"), alloc("z")], [suspect(1), free("x"), suspect(1)], [suspect(1), reap(1)]],
+    scripts: [
+      [alloc("y"), alloc("z")],
+      [suspect(1), free("x"), suspect(1)],
+      [suspect(1), reap(1)],
+    ],
   },
   {
     name: "generations-end-death",
@@ -381,6 +444,9 @@ export const DEATHS: readonly Scenario[] = [
       s.age(1, "x", 2);
       s.give(1, 2, "x");
     },
-    scripts: [[alloc("p"), free("p"), alloc("q"), free("q")], [free("x"), reap(1), alloc("r"), free("r")]],
+    scripts: [
+      [alloc("p"), free("p"), alloc("q"), free("q")],
+      [free("x"), reap(1), alloc("r"), free("r")],
+    ],
   },
 ];

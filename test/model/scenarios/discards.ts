@@ -1,5 +1,17 @@
 /** Discards: racing frees and allocs, the ring going on, several discards that hit one slab. */
-import { advance, alloc, close, discard, discardBefore, free, give, large, look, sync, take } from "../explorer/ops.js";
+import {
+  advance,
+  alloc,
+  close,
+  discard,
+  discardBefore,
+  free,
+  give,
+  large,
+  look,
+  sync,
+  take,
+} from "../explorer/ops.js";
 import type { Scenario, Setup } from "../explorer/world.js";
 
 const one = (s: Setup): unknown => s.alloc(1, "x");
@@ -28,7 +40,10 @@ export const DISCARDS: readonly Scenario[] = [
     about: "the ring comes round before the owner has honoured a discard",
     core: true,
     setup: one,
-    scripts: [[alloc("z"), look("x")], [discard(2), advance, advance]],
+    scripts: [
+      [alloc("z"), look("x")],
+      [discard(2), advance, advance],
+    ],
   },
   {
     name: "discard-wrap-race",
@@ -54,7 +69,10 @@ export const DISCARDS: readonly Scenario[] = [
     name: "discard-old",
     about: "an epoch is discarded after its ring slot went on",
     setup: one,
-    scripts: [[sync, alloc("z")], [advance, advance, discard(2)]],
+    scripts: [
+      [sync, alloc("z")],
+      [advance, advance, discard(2)],
+    ],
   },
   {
     name: "discard-old-recycle",

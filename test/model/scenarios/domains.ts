@@ -1,5 +1,17 @@
 /** Domains and references: the last one out closes, a member is never shut in, and a death is nobody's loss. */
-import { advance, alloc, detach, enter, exit, label, readLabel, reap, release, retain, sync } from "../explorer/ops.js";
+import {
+  advance,
+  alloc,
+  detach,
+  enter,
+  exit,
+  label,
+  readLabel,
+  reap,
+  release,
+  retain,
+  sync,
+} from "../explorer/ops.js";
 import type { Scenario } from "../explorer/world.js";
 
 export const DOMAINS: readonly Scenario[] = [
@@ -94,11 +106,7 @@ export const DOMAINS: readonly Scenario[] = [
   {
     name: "label-two",
     about: "two workers label one epoch, a third reads",
-    scripts: [
-      [label(0, "aaaaaaa")],
-      [label(0, "bbbbbbb")],
-      [readLabel(2), readLabel(2)],
-    ],
+    scripts: [[label(0, "aaaaaaa")], [label(0, "bbbbbbb")], [readLabel(2), readLabel(2)]],
   },
   {
     name: "label-wrap",

@@ -73,7 +73,10 @@ export const EPOCHS: readonly Scenario[] = [
     about: "a late close while the ring comes round to its slot",
     core: true,
     setup: one,
-    scripts: [[close(2), free("x")], [advance, advance]],
+    scripts: [
+      [close(2), free("x")],
+      [advance, advance],
+    ],
   },
   {
     name: "wrap-undrained",
@@ -131,12 +134,17 @@ export const EPOCHS: readonly Scenario[] = [
     setup: shared,
     scripts: [
       [close(2), free("y")],
-      [look("x"), call("epochOf x", function* (actor) {
-        const handle = actor.vars.get("x") as number;
-        const ref = (yield* actor.heap.epochOf(handle)) as { era: number };
-        actor.worker.see(ref.era);
-        if (ref.era !== 2) actor.world.fail(`epochOf says era ${ref.era}, the object was allocated in era 2`);
-      }), free("x")],
+      [
+        look("x"),
+        call("epochOf x", function* (actor) {
+          const handle = actor.vars.get("x") as number;
+          const ref = (yield* actor.heap.epochOf(handle)) as { era: number };
+          actor.worker.see(ref.era);
+          if (ref.era !== 2)
+            actor.world.fail(`epochOf says era ${ref.era}, the object was allocated in era 2`);
+        }),
+        free("x"),
+      ],
     ],
   },
   {

@@ -102,11 +102,7 @@ export const OBJECTS: readonly Scenario[] = [
       s.give(1, 2, "x");
       s.give(1, 3, "y");
     },
-    scripts: [
-      [alloc("p", { size: 4096 }), sync, alloc("q", { size: 4096 })],
-      [free("x")],
-      [free("y")],
-    ],
+    scripts: [[alloc("p", { size: 4096 }), sync, alloc("q", { size: 4096 })], [free("x")], [free("y")]],
   },
   {
     name: "remote-recycle",

@@ -122,7 +122,10 @@ export const SLABS: readonly Scenario[] = [
     about: "a run is given back while another worker takes its slabs one by one",
     slabs: 3,
     setup: run,
-    scripts: [[free("w"), sync], [alloc("a"), alloc("b"), alloc("c")]],
+    scripts: [
+      [free("w"), sync],
+      [alloc("a"), alloc("b"), alloc("c")],
+    ],
   },
   {
     name: "run-retired-head",
@@ -134,6 +137,9 @@ export const SLABS: readonly Scenario[] = [
       s.age(1, "w", 1);
       s.give(1, 2, "w");
     },
-    scripts: [[sync, large("x", 2)], [free("w"), alloc("y")]],
+    scripts: [
+      [sync, large("x", 2)],
+      [free("w"), alloc("y")],
+    ],
   },
 ];
