@@ -41,7 +41,6 @@ const HEADER: Names = [
   [o.DEEP, "DEEP", "truth"],
   [o.PRESSURE, "PRESSURE", "hint"],
   [o.DOOMS, "DOOMS", "truth"],
-  [o.COMMITTED, "COMMITTED", "figure"],
   [o.REC_BASE, "REC", "truth", o.RING_SIZE],
   [o.REFS_BASE, "REFS", "truth", o.RING_SIZE],
   [o.RETAINS_BASE, "RETAINS", "truth", o.RING_SIZE],
@@ -83,6 +82,9 @@ const SEAT: Names = [
   [o.SEAT_COMMIT_RECORD, "COMMIT_RECORD", "owner"],
   // Read only while COMMIT_RECORD is not 0.
   [o.SEAT_COMMIT_COUNTS, "COMMIT", "owner", o.SEAT_COMMIT_TARGET - o.SEAT_COMMIT_COUNTS + 1],
+  [o.SEAT_COMMITTED, "COMMITTED", "figure"],
+  [o.SEAT_CHANGE_RECORD, "CHANGE_RECORD", "owner"],
+  [o.SEAT_CHANGE_COMMITTED, "CHANGE", "owner", o.SEAT_CHANGE_TARGET - o.SEAT_CHANGE_COMMITTED + 1],
   [o.SEAT_SREF, "SREF", "truth", o.RING_SIZE],
   [o.SEAT_DEPTH, "DEPTH", "figure", o.RING_SIZE],
   [o.SEAT_OWN, "OWN", "owner", o.RING_SIZE],

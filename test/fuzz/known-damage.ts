@@ -120,13 +120,13 @@ const KNOWN: readonly Known[] = [
     why: "the doom of a FREE slab is not checked, and is kept by its next user",
   },
   {
-    region: /^seat\.COMMIT_RECORD$/,
+    region: /^seat\.(COMMIT|CHANGE)_RECORD$/,
     kind: "foreign",
-    message: /finishCommit|atomic access index/,
+    message: /finish|atomic access index/,
     why: "as below",
   },
   {
-    region: /^seat\.COMMIT_RECORD$/,
+    region: /^seat\.(COMMIT|CHANGE)_RECORD$/,
     kind: "late",
     why: "reaping a seat completes whatever its note says, wherever that points: the header's slab count becomes 0",
   },
@@ -156,9 +156,9 @@ const KNOWN: readonly Known[] = [
 /** Damage that makes a call hang, all defects: such cases stop before the calls, or before verify() where that hangs. */
 const HANGS: readonly { readonly region: RegExp; readonly where: Stage; readonly why: string }[] = [
   {
-    region: /^(CLASS_SLOTS|slab\.OWN_NEXT|seat\.OWN)$/,
+    region: /^(CLASS_SLOTS|slab\.(OWN_NEXT|CARVED)|seat\.OWN)$/,
     where: "verify",
-    why: "poll adopts or drains before anything is checked: circles in own lists, 2^31 slots",
+    why: "poll adopts or drains before anything is checked: circles in own lists, 2^31 slots or carved ones",
   },
   {
     region: /^bin\.PARTIAL$/,
@@ -176,7 +176,7 @@ const HANGS: readonly { readonly region: RegExp; readonly where: Stage; readonly
     why: "the bin of a full slab is not checked: removeFromBin searches it for good",
   },
   {
-    region: /^(slab\.(CARVED|HEAD|OWN_PREV|PARTIAL_NEXT|BIN|TAG)|bin\.(PARTIAL|CURRENT)|link)$/,
+    region: /^(slab\.(HEAD|OWN_PREV|PARTIAL_NEXT|BIN|TAG)|bin\.(PARTIAL|CURRENT)|link)$/,
     where: "calls after the report",
     why: "circles in lists, lists that do not hold what removeFromBin looks for, 2^31 carved slots, objects in metadata",
   },

@@ -28,8 +28,8 @@ const KNOWN: readonly {
   {
     target: /^SlabHeap\.attach: ref$/,
     kind: "foreign",
-    message: /openBuffer/,
-    why: "ref.buffer is read again after it was checked: a getter may answer otherwise",
+    message: /openBuffer|checkHeapRef/,
+    why: "ref.buffer and ref.token are read again after they were checked: a getter may answer otherwise",
   },
   {
     target: /^watch: ref$/,

@@ -46,6 +46,12 @@ export function finishCarry(m: Int32Array, cell: number): void {
   }
 }
 
+/** Lets a counter grow until its low word is `target`. For the reaper of the thread that was about to count. */
+export function reach(m: Int32Array, cell: number, target: number): void {
+  finishCarry(m, cell);
+  count(m, cell, (target - (m[cell] as number)) >>> 0);
+}
+
 /**
  * Reads a cell from any thread without a lock; exact up to 2^53. A writer that died between the stores of
  * a wrap leaves the halves unequal for good, so after a few tries the lower half-pair decides.

@@ -34,7 +34,7 @@ import {
   SLAB_FOLDED,
 } from "../memory/offsets.js";
 import { C_ALLOCS, C_LOCAL_FREES, C_NEW_SLAB } from "./fields.js";
-import { count, finishCarry } from "./record.js";
+import { count, reach } from "./record.js";
 
 /** A slab has at most 2^17 slots (1 MiB of 8 bytes). */
 const LIVE_BITS = 18;
@@ -143,10 +143,4 @@ export function finishCommit(m: Int32Array, seatBase: number): void {
   reach(m, shard + C_LOCAL_FREES, m[seatBase + SEAT_COMMIT_FREES] as number);
   if (cell !== 0) reach(m, shard + cell, m[seatBase + SEAT_COMMIT_TARGET] as number);
   m[seatBase + SEAT_COMMIT_RECORD] = 0;
-}
-
-/** Lets a counter grow until its low word is `target`. */
-function reach(m: Int32Array, cell: number, target: number): void {
-  finishCarry(m, cell);
-  count(m, cell, (target - (m[cell] as number)) >>> 0);
 }

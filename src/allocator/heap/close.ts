@@ -14,12 +14,13 @@ import {
 } from "../counters/fields.js";
 import { histogramAt, recordDuration } from "../counters/histogram.js";
 import { count, countLarge } from "../counters/record.js";
+import { committedSlabs } from "../counters/slab-changes.js";
 import { closeEra, discardEra, discardErasBefore } from "../epochs/ring.js";
 import { InvalidTypeError, InvalidValueError } from "../errors.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { seatAt } from "../memory/layout.js";
-import { COMMITTED, ERA, FIRST_ERA, MAX_ERA, REC_BASE, RING_SIZE } from "../memory/offsets.js";
+import { ERA, FIRST_ERA, MAX_ERA, REC_BASE, RING_SIZE } from "../memory/offsets.js";
 import { processRssBytes } from "../memory/process.js";
 import { describe } from "../memory/size-classes.js";
 import { poll, sync } from "../seats/sync.js";
@@ -146,13 +147,13 @@ function timed(
   const { m, layout } = a;
   const measureRss = mayMeasureRss();
   const rssBefore = measureRss ? processRssBytes() : 0;
-  const committedBefore = loadSeq(m, COMMITTED);
+  const committedBefore = committedSlabs(m, layout);
   const start = performance.now();
   const reason = work(tally);
   const durationNs = Math.round((performance.now() - start) * 1e6);
   if (!a.detached) {
     recordTime(a, ref.id, durationNs);
-    const committedAfter = loadSeq(m, COMMITTED);
+    const committedAfter = committedSlabs(m, layout);
     const rssAfter = measureRss ? processRssBytes() : 0;
     const facts = { atMs: Date.now(), committedBefore, committedAfter, rssBefore, rssAfter };
     for (const era of eras) recordClose(a, era, facts);

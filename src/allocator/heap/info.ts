@@ -38,7 +38,7 @@ import { openedAt, refcount } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, EPOCH_DISCARD, recEra, recState } from "../words/epoch-word.js";
 import { readLabel } from "../words/label.js";
 import { countRemoteFreed } from "../words/remote-freed.js";
-import { SEAT_FREE, SEAT_STATES, seatIncarnation, seatState } from "../words/seat-word.js";
+import { SEAT_STATES, seatIncarnation, seatState, seatThreadId } from "../words/seat-word.js";
 import {
   TAG_CLAIMED,
   TAG_FREE,
@@ -104,7 +104,7 @@ export function listSeats(a: Attachment): SeatInfo[] {
       seat,
       incarnation: seatIncarnation(word),
       state: SEAT_STATES[state] as SeatState,
-      threadId: state !== SEAT_FREE && thread > 0 ? thread - 1 : -1,
+      threadId: seatThreadId(word, thread),
     });
   }
   return seats;

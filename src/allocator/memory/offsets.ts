@@ -7,7 +7,7 @@
  * recomputes each.
  */
 export const MAGIC = 0x424c5354; // "TSLB" in memory order
-export const LAYOUT_VERSION = 2;
+export const LAYOUT_VERSION = 3;
 
 /** Epochs in the ring; eras start here, so that era 16 is epoch 0 and no record ever needs a negative era. */
 export const RING_SIZE = 16;
@@ -52,8 +52,6 @@ export const DEEP = 96;
 export const PRESSURE = 112;
 /** Bumped after dooms were marked on slabs of a wrapped era: look at `SLAB_DOOM` of draining slabs. */
 export const DOOMS = 128;
-/** Slabs not FREE (gauge; may drift by one for a thread killed between claiming and counting). */
-export const COMMITTED = 144;
 export const HEADER_WORDS = 256;
 
 // --- ring ---------------------------------------------------------------------------------------------
@@ -173,6 +171,12 @@ export const SEAT_COMMIT_ALLOCS = 22;
 export const SEAT_COMMIT_FREES = 23;
 export const SEAT_COMMIT_CELL = 24;
 export const SEAT_COMMIT_TARGET = 25;
+/** Holder: slabs taken minus slabs given back, and the note of a change under way; see counters/slab-changes.ts. */
+export const SEAT_COMMITTED = 26;
+export const SEAT_CHANGE_RECORD = 27;
+export const SEAT_CHANGE_COMMITTED = 28;
+export const SEAT_CHANGE_CELL = 29;
+export const SEAT_CHANGE_TARGET = 30;
 /** Membership: era this seat is inside per ring slot, 0 = none; and nesting depth. Written by the seat or its reaper. */
 export const SEAT_SREF = 32;
 export const SEAT_DEPTH = 48;

@@ -8,6 +8,7 @@
  */
 import { C_ORPHANED_LIVE, S_REAPS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { finishChange } from "../counters/slab-changes.js";
 import { finishCommit, foldCounts, liveCount } from "../counters/slab-counts.js";
 import { tryAutoClose } from "../epochs/refs.js";
 import { closeEra } from "../epochs/ring.js";
@@ -112,8 +113,9 @@ function takeAndReap(
 function orphanSlabs(a: Attachment, seat: number, work: Work): void {
   const { m, layout } = a;
   const base = seatAt(layout, seat);
-  // First: what it notes may concern a slab that has another holder after this.
+  // First: what they note may concern a slab that has another holder after this.
   finishCommit(m, base);
+  finishChange(m, seat, base);
   for (let slab = 0; slab < layout.slabCount; slab++) {
     const record = recordAt(slab);
     const tag = loadSeq(m, record + SLAB_TAG);

@@ -107,9 +107,10 @@ function adoptSlots(a: Attachment, record: number, tag: number): void {
     let word = loadSeq(m, slot);
     if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) {
       word = nextFree(word);
+      // Before the slot is FREE, as in takeBack.
+      if (a.layout.zeroOnFree) zeroObject(a, record, slot);
       m[slot] = word;
       collected++;
-      if (a.layout.zeroOnFree) zeroObject(a, record, slot);
     }
     const state = word & SLOT_STATE_MASK;
     if (state === SLOT_FREE) pushSlot(a, record, slot);

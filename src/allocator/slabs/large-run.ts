@@ -20,12 +20,12 @@ import {
   COUNT_ALLOC,
 } from "../counters/fields.js";
 import { count } from "../counters/record.js";
+import { countChange, noteChange } from "../counters/slab-changes.js";
 import { foldCounts, startCounts } from "../counters/slab-counts.js";
-import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
+import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { binAt, recordAt, slabOfRecord } from "../memory/layout.js";
 import {
-  COMMITTED,
   LARGE_CLASS,
   REC_BASE,
   SLAB_BIN,
@@ -120,10 +120,12 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
     if (retired) return HEAD_RETIRED;
     return closed ? RUN_CLOSED : taken;
   }
+  noteChange(m, a.seatBase, record, length, shard + C_NEW_SLAB);
   if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_LARGE, a.seat, LARGE_CLASS, ring))) {
     loseSeat(a);
     return RUN_CLOSED;
   }
+  countChange(m, a.seatBase, length);
   setUpRun(a, record, ring);
   let fresh = 0;
   for (let i = 0; i < length; i++) {
@@ -135,10 +137,8 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
   // ALLOC after LARGE: a claim undone by a reaper must not leave an object in a FREE slab.
   m[record + SLAB_COUNTS] = (m[record + SLAB_COUNTS] as number) + COUNT_ALLOC;
   m[slotWord] = word + SLOT_ALLOC;
-  count(m, shard + C_NEW_SLAB, length);
   count(m, shard + C_CACHE_MISS, fresh);
   count(m, shard + C_REUSED, length - fresh);
-  addSeq(m, COMMITTED, length);
   return length;
 }
 
@@ -172,15 +172,15 @@ export function releaseRun(a: Attachment, record: number): void {
   foldCounts(m, a.seatBase, record, shard);
   const bytes = releasePages(a, tag, head, length);
   const claimed = packTag(TAG_CLAIMED, a.seat, LARGE_CLASS, tagRing(tag));
+  noteChange(m, a.seatBase, record, -length, shard + C_RECYCLED);
   if (!casSeq(m, record + SLAB_TAG, tag, claimed)) {
     loseSeat(a);
     return;
   }
+  countChange(m, a.seatBase, length);
   freeTails(m, layout, head, length);
   if (casSeq(m, record + SLAB_TAG, claimed, TAG_FREE)) setFree(m, layout, head);
-  addSeq(m, COMMITTED, -length);
   a.exhaustedPhase = Number.NaN;
-  count(m, shard + C_RECYCLED, length);
   noteRecycled(m, epochShard(a, tagRing(tag)), era, length, bytes);
 }
 

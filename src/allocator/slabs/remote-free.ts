@@ -124,10 +124,11 @@ export function takeBack(a: Attachment, record: number, tag: number): number {
     const word = loadSeq(m, slot);
     if ((word & SLOT_STATE_MASK) !== SLOT_REMOTE_FREED) continue;
     const next = nextFree(word);
+    // Before the slot is FREE: whoever adopts it from us, dead, hands it out as it is.
+    if (a.layout.zeroOnFree && !large) zeroObject(a, record, slot);
     m[slot] = next;
     collected++;
     if (large) continue;
-    if (a.layout.zeroOnFree) zeroObject(a, record, slot);
     if ((next & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, slot);
   }
   endCollecting(a, record, tag, collected);

@@ -25,15 +25,15 @@ import {
   S_REFILLS,
 } from "../counters/fields.js";
 import { count, countLarge } from "../counters/record.js";
+import { countChange, noteChange } from "../counters/slab-changes.js";
 import { foldCounts, startCounts } from "../counters/slab-counts.js";
-import { addSeq, casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
+import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { isPowerOfTwo } from "../memory/bits.js";
 import { binAt, recordAt, slabOfRecord } from "../memory/layout.js";
 import {
   CLASS_SIZE_BASE,
   CLASS_SLOTS_BASE,
-  COMMITTED,
   DUMMY_SLAB,
   LABEL_NONE,
   REC_BASE,
@@ -274,6 +274,7 @@ export function claimSlab(a: Attachment, slab: number, classIndex: number, era: 
   }
   startCounts(m, record, bin);
   noteEra(m, record, era);
+  noteChange(m, a.seatBase, record, 1, bin + C_NEW_SLAB);
   // The words below are the owner's; publishing OWNED before them is harmless, because an adopter rebuilds
   // all of them from the slot words and never reads them.
   if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_OWNED, a.seat, classIndex, ring))) {
@@ -285,8 +286,7 @@ export function claimSlab(a: Attachment, slab: number, classIndex: number, era: 
   setUpOwned(a, record, classIndex, true);
   linkOwn(a, record, ring);
   m[bin + BIN_CURRENT] = record;
-  count(m, bin + C_NEW_SLAB, 1);
-  addSeq(m, COMMITTED, 1);
+  countChange(m, a.seatBase, 1);
   if (m[record + SLAB_USED] === 0) {
     m[record + SLAB_USED] = 1;
     count(m, bin + C_CACHE_MISS, 1);
@@ -308,15 +308,15 @@ export function recycleSlab(a: Attachment, record: number): void {
   const era = m[record + SLAB_ERA] as number;
   foldCounts(m, a.seatBase, record, shard);
   const bytes = releasePages(a, tag, slab, 1);
+  noteChange(m, a.seatBase, record, -1, shard + C_RECYCLED);
   // The CAS publishes the FREE slot words before the tag; a plain store could overtake them.
   if (!casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) {
     loseSeat(a);
     return;
   }
+  countChange(m, a.seatBase, 1);
   setFree(m, layout, slab);
-  addSeq(m, COMMITTED, -1);
   a.exhaustedPhase = Number.NaN;
-  count(m, shard + C_RECYCLED, 1);
   noteRecycled(m, epochShard(a, tagRing(tag)), era, 1, bytes);
 }
 

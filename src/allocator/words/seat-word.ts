@@ -32,6 +32,16 @@ export function seatIncarnation(word: number): number {
 export function seatWho(word: number): number {
   return (word >>> 2) & WHO_MASK;
 }
+/**
+ * Thread id of whoever holds a seat, or -1: from SEAT_THREAD, or, where its holder has not stored that yet (or died
+ * before), from the 14 bits in the seat word.
+ */
+export function seatThreadId(word: number, thread: number): number {
+  const state = seatState(word);
+  if (state === SEAT_FREE) return -1;
+  if (thread !== 0) return thread > 0 ? thread - 1 : -1;
+  return state === SEAT_REAPING ? -1 : seatWho(word) - 1;
+}
 /** Never 0 again: a seat word of 0 is a seat nobody ever took. */
 export function nextIncarnation(word: number): number {
   return ((word >>> 16) + 1) & 0xffff || 1;

@@ -2,7 +2,13 @@
 import { loadSeq } from "../../allocator/memory/atomics.js";
 import { seatAt } from "../../allocator/memory/layout.js";
 import { PHASE, SEAT_PHASE, SEAT_THREAD, SEAT_WORD } from "../../allocator/memory/offsets.js";
-import { SEAT_FREE, SEAT_STATES, seatIncarnation, seatState } from "../../allocator/words/seat-word.js";
+import {
+  SEAT_FREE,
+  SEAT_STATES,
+  seatIncarnation,
+  seatState,
+  seatThreadId,
+} from "../../allocator/words/seat-word.js";
 import { add, ratio } from "../document/count.js";
 import type { ClassStats, LargeStats, WorkerStats } from "../document/document.js";
 import { CLASS_DOCUMENT_FIELDS, STRUCT_VERSION } from "../document/fields.js";
@@ -150,7 +156,7 @@ export function workerRows({ words, counts, slabs, highWater }: Readings): Worke
       seat,
       incarnation: seatIncarnation(word),
       state: SEAT_STATES[state] as string,
-      thread_id: taken && thread > 0 ? thread - 1 : -1,
+      thread_id: seatThreadId(word, thread),
       alloc_count: highWater.keep(SEAT_ALLOCS, seat, allocs),
       free_count: highWater.keep(SEAT_FREES, seat, local) + totals.of("remote_free_count"),
       remote_free_count: totals.of("remote_free_count"),

@@ -143,7 +143,7 @@ test("is pure: equal configurations give equal, frozen layouts", () => {
 });
 
 test("words that different threads poll or bump lie on lines of their own", () => {
-  const lines = [L.PHASE, L.ERA, L.DEEP, L.PRESSURE, L.DOOMS, L.COMMITTED].map((word) =>
+  const lines = [L.PHASE, L.ERA, L.DEEP, L.PRESSURE, L.DOOMS].map((word) =>
     Math.floor(word / LINE),
   );
   expect(new Set(lines).size).toBe(lines.length);

@@ -352,6 +352,8 @@ export class Machine {
     to = array.length,
   ): Generator<unknown, void, unknown> {
     if (array !== this.m) {
+      // Payload: seen by nobody else meanwhile, but its worker may die before.
+      if (this.boundary()) yield;
       array.fill(value, from, to);
       return;
     }

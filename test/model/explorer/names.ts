@@ -31,7 +31,6 @@ const HEADER = new Map([
   [offsets.DEEP, "DEEP"],
   [offsets.PRESSURE, "PRESSURE"],
   [offsets.DOOMS, "DOOMS"],
-  [offsets.COMMITTED, "COMMITTED"],
 ]);
 const NAMES: [string, number][] = Object.entries(offsets).filter(
   ([name]) => !/_(WORDS|BASE|SHIFT|COUNTERS)/.test(name),

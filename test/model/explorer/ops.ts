@@ -37,8 +37,10 @@ export function alloc(name: string, { size = SLOT, epoch, must = false }: AllocO
       const floor = oracle.beginAlloc(actor.worker);
       const handle = (yield* actor.heap.alloc(size, epoch)) as number;
       actor.worker.see(handle % 1e9);
-      if (handle !== 0) oracle.allocated(actor.worker, handle, size, floor, epoch);
-      else if (must) actor.world.fail(`alloc ${name} failed: ${actor.heap._a.lastFailure}`);
+      if (handle !== 0) {
+        oracle.allocated(actor.worker, handle, size, floor, epoch);
+        actor.world.useContents(handle, size);
+      } else if (must) actor.world.fail(`alloc ${name} failed: ${actor.heap._a.lastFailure}`);
       actor.vars.set(name, handle);
     },
   };

@@ -5,6 +5,7 @@
  * the whole memory is taken as one object. Runs the plain version of the same sources, on the same words.
  */
 
+import { committedSlabs } from "../../../src/allocator/counters/slab-changes.js";
 import type { Attachment } from "../../../src/allocator/memory/attachment.js";
 import {
   ERA,
@@ -137,6 +138,10 @@ function checkCounters({ m, oracle: { layout }, plain, janitor }: World, when: s
     if (slotState(m[layout.slotBase + slot] as number) === SLOT_ALLOC) objects++;
   }
   const { allocCount, freeCount, liveObjects } = plain.heapCounters(janitor._a);
+  let slabs = 0;
+  for (let slab = 0; slab < layout.slabCount; slab++) if (m[recordAt(slab) + SLAB_TAG] !== TAG_FREE) slabs++;
+  const committed = committedSlabs(m, layout);
+  if (committed !== slabs) return `I7 ${when}: ${slabs} slabs are in use, but ${committed} are counted`;
   if (allocCount - freeCount === objects && liveObjects === objects) return undefined;
   return `I7 ${when}: ${objects} objects, but ${allocCount} allocations - ${freeCount} frees, ${liveObjects} live`;
 }

@@ -25,7 +25,7 @@ import {
   seatState,
   seatWho,
 } from "../../../src/allocator/words/seat-word.js";
-import { LAST_GENERATION, SLOT_ALLOC } from "../../../src/allocator/words/slot-word.js";
+import { LAST_GENERATION, SLOT_ALLOC, slotState } from "../../../src/allocator/words/slot-word.js";
 import { mix1, mix2, VisitedStates } from "./hash.js";
 import { type Allocator, type Instances, instancesOf } from "./instances.js";
 import type { Driver, Limits, Mode, Routine } from "./machine.js";
@@ -143,6 +143,7 @@ export class Setup {
     const handle = this.heap(worker).alloc(size);
     if (handle === 0) throw new Error(`setup: alloc ${name} failed`);
     oracle.allocated(actor.worker, handle, size, oracle.beginAlloc(actor.worker));
+    this.world.useContents(handle, size);
     actor.vars.set(name, handle);
     return handle;
   }
@@ -211,6 +212,7 @@ export class World {
   readonly labels = new Set<string>();
   private readonly heapsAtStart: readonly (Actor["heap"] | undefined)[];
   private readonly wordsAtStart: Int32Array;
+  private readonly contentsAtStart: Uint8Array;
   private readonly privateAtStart: readonly PrivateState[];
   private readonly ghostAtStart: Oracle["ghost"];
   private readonly varsAtStart: readonly ReadonlyMap<string, number>[];
@@ -250,12 +252,13 @@ export class World {
     });
     this.machine.onChange = (word, before, now, worker) => this.oracle.onChange(word, before, now, worker);
     this.machine.onKill = (worker) => this.oracle.died(worker, this.doing[worker.index]?.mayLose ?? 0);
-    this.machine.onDropped = (_, word, value) => this.oracle.dropped(word, value);
+    this.machine.onDropped = (_, word, value) => this.dropped(word, value);
     this.machine.reset();
     const setup = new Setup(this, plainHeaps);
     scenario.setup?.(setup);
     this.deadAtStart = setup.dead;
     this.wordsAtStart = m.slice();
+    this.contentsAtStart = this.janitor._a.u8.slice(layout.payloadOffset);
     this.privateAtStart = [this.janitor, ...plainHeaps]
       .filter((heap) => heap !== undefined)
       .map((heap) => savePrivate(heap._a));
@@ -291,6 +294,8 @@ export class World {
   reset(): void {
     this.instances.use(this.machine);
     this.m.set(this.wordsAtStart);
+    const { layout, u8 } = this.janitor._a;
+    if (layout.zeroOnFree) u8.set(this.contentsAtStart, layout.payloadOffset);
     for (const state of this.privateAtStart) restorePrivate(state);
     this.machine.reset();
     this.oracle.restore(this.ghostAtStart);
@@ -375,6 +380,32 @@ export class World {
       machine.rmw();
     }
     actor.worker.see(1);
+  }
+
+  /** In a heap that zeroes: a new object is empty, and then it is not. */
+  useContents(handle: number, size: number): void {
+    if (!this.janitor._a.layout.zeroOnFree) return;
+    const contents = this.contentsOf(this.oracle.slotWord(handle)).subarray(0, size);
+    if (contents.some((byte) => byte !== 0))
+      this.fail(`${this.oracle.name(handle)} shows contents of an object that was freed`);
+    contents.fill(7);
+  }
+
+  private contentsOf(slotWord: number): Uint8Array {
+    const { layout, u8 } = this.janitor._a;
+    const slot = slotWord - layout.slotBase;
+    const size = layout.sizeClasses[0] as number;
+    const inSlab = (slot & layout.positionMask) * size;
+    const at = layout.payloadOffset + (slot >> layout.slotsShift) * layout.slabSize + inSlab;
+    return u8.subarray(at, at + size);
+  }
+
+  /** What a worker wrote into an object after a store that never got out did not get out either. */
+  private dropped(word: number, value: number): void {
+    const { layout } = this.janitor._a;
+    const isSlot = word >= layout.slotBase && word < layout.slotBase + layout.linkDelta;
+    if (layout.zeroOnFree && isSlot && slotState(value) === SLOT_ALLOC) this.contentsOf(word).fill(0);
+    this.oracle.dropped(word, value);
   }
 
   private readonly judged = new VisitedStates();

@@ -1,6 +1,10 @@
 /** Every mutation, by subject. */
+import { COUNT_MUTATIONS } from "./counts.js";
+import { EPOCH_MUTATIONS } from "./epochs.js";
 import { change, type Mutation } from "./mutation.js";
 import { OBJECT_MUTATIONS } from "./objects.js";
+import { SEAT_MUTATIONS } from "./seats.js";
+import { SLAB_MUTATIONS } from "./slabs.js";
 
 /** Nothing is changed: a runner that calls this one caught would call anything caught. */
 const IDENTITY: Mutation = {
@@ -11,4 +15,11 @@ const IDENTITY: Mutation = {
   equivalent: "it is the shipped source",
 };
 
-export const MUTATIONS: readonly Mutation[] = [IDENTITY, ...OBJECT_MUTATIONS];
+export const MUTATIONS: readonly Mutation[] = [
+  IDENTITY,
+  ...OBJECT_MUTATIONS,
+  ...SLAB_MUTATIONS,
+  ...EPOCH_MUTATIONS,
+  ...SEAT_MUTATIONS,
+  ...COUNT_MUTATIONS,
+];

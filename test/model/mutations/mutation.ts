@@ -33,8 +33,3 @@ export function drop(file: string, find: string): Edit {
 export function swap(file: string, first: string, second: string, between = "\n"): Edit {
   return { file, find: first + between + second, replace: second + between + first };
 }
-
-/** Moves `text` from where it is to behind `after`, which is before or behind it. */
-export function move(file: string, text: string, after: string): readonly Edit[] {
-  return [change(file, after, `${after}\n${text}`), { file, find: text, replace: "" }];
-}

@@ -1,5 +1,5 @@
 /** Mutations of allocating and freeing objects: generations, remote frees, taking them back. */
-import { change, drop, type Mutation, move } from "./mutation.js";
+import { change, drop, type Mutation } from "./mutation.js";
 
 const REMOTE = "slabs/remote-free.ts";
 const FAST = "heap/fast-path.ts";
@@ -78,7 +78,7 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
         "!== me) {\n        return freeNamed(a, at, word);",
       ),
     ],
-    scenarios: ["discard-run", "discard-old-recycle", "discard-race"],
+    scenarios: ["discard-told"],
   },
   {
     name: "fast-alloc-without-phase",
@@ -90,7 +90,7 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
         "(size | 0) !== size ||\n        (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||\n        (epoch !== undefined && epoch !== m[epochWord])",
       ),
     ],
-    scenarios: ["alloc-close", "phase-race"],
+    scenarios: ["close-told"],
   },
   {
     name: "free-ignores-discard",
@@ -224,8 +224,8 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
     edits: [
       change(
         REMOTE,
-        "if (liveCount(m, record) === 0 && isDraining(a, record)) recycleSlab(a, record);\n  else if (wasFull",
-        "if (wasFull",
+        "- COUNT_FREE;\n  if (liveCount(m, record) === 0 && isDraining(a, record)) recycleSlab(a, record);\n  else if (wasFull",
+        "- COUNT_FREE;\n  if (wasFull",
       ),
     ],
     scenarios: ["close-wrap", "wrap-drains-late", "alloc-close-advance"],
@@ -241,11 +241,14 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
   {
     name: "hint-before-free",
     breaks: "The hint is set before the tag says FREE.",
-    edits: move(
-      "slabs/slab.ts",
-      "  setFree(m, layout, slab);\n  addSeq(m, COMMITTED, -1);",
-      "  const bytes = releasePages(a, tag, slab, 1);",
-    ),
+    edits: [
+      change("slabs/slab.ts", "  setFree(m, layout, slab);\n  a.exhaustedPhase = Number.NaN;", "  a.exhaustedPhase = Number.NaN;"),
+      change(
+        "slabs/slab.ts",
+        "  const bytes = releasePages(a, tag, slab, 1);",
+        "  const bytes = releasePages(a, tag, slab, 1);\n  setFree(m, layout, slab);",
+      ),
+    ],
     scenarios: ["hint-lost", "hint-race", "hint-two-slabs"],
     equivalent:
       "a claimer that comes too early loses and leaves the hint, so it is there once the tag is FREE; nobody but the winner of a claim clears it",

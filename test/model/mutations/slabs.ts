@@ -7,8 +7,8 @@ const RUN = "slabs/large-run.ts";
 
 const CLAIM_CAS = "if (!casSeq(m, record + SLAB_TAG, TAG_FREE, claimed)) {\n    count(m, bin + C_ACQUIRE_FAILS, 1);";
 const STORE_ERA = "  storeSeq(m, record + SLAB_ERA, era);";
-const OWNED_CAS = "if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_OWNED, a.seat, classIndex, ring))) {";
-const RECYCLE_CAS = "if (!casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) {\n    loseSeat(a);\n    return;\n  }\n  setFree(m, layout, slab);";
+const RECYCLE_CAS = "if (!casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) {";
+const RECYCLE_HINT = "  setFree(m, layout, slab);\n  a.exhaustedPhase = Number.NaN;";
 const COUNT_RUN = "  m[record + SLAB_COUNTS] = (m[record + SLAB_COUNTS] as number) + COUNT_ALLOC;";
 const ALLOC_RUN = "  m[slotWord] = word + SLOT_ALLOC;";
 const RUN_TO_CLAIMED = "  if (!casSeq(m, record + SLAB_TAG, tag, claimed)) {";
@@ -77,14 +77,14 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   {
     name: "recycle-by-plain-store",
     breaks: "The tag becomes FREE by a plain store: it overtakes the slots' stores, and the next owner finds objects.",
-    edits: [change(SLAB, RECYCLE_CAS, "m[record + SLAB_TAG] = TAG_FREE;\n  setFree(m, layout, slab);")],
+    edits: [change(SLAB, RECYCLE_CAS, "m[record + SLAB_TAG] = TAG_FREE;\n  if (a.detached) {")],
     scenarios: ["hint-race", "remote-recycle", "alloc-close-advance"],
     mode: "weak",
   },
   {
     name: "recycle-without-hint",
     breaks: "A slab is given back without a hint: nobody finds it.",
-    edits: [change(SLAB, RECYCLE_CAS, RECYCLE_CAS.replace("  setFree(m, layout, slab);", ""))],
+    edits: [drop(SLAB, RECYCLE_HINT)],
     scenarios: ["hint-race"],
   },
   {
@@ -244,7 +244,7 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
       change(
         RUN,
         "if (casSeq(m, recordAt(slab) + SLAB_TAG, tail, TAG_FREE)) setFree(m, layout, slab);",
-        "if (loadSeq(m, recordAt(slab) + SLAB_TAG) !== tail + 1) storeSeq(m, recordAt(slab) + SLAB_TAG, TAG_FREE);\n    setFree(m, layout, slab);",
+        "storeSeq(m, recordAt(slab) + SLAB_TAG, TAG_FREE);\n    setFree(m, layout, slab);",
       ),
     ],
     scenarios: ["run-death-again", "run-death-claim", "run-death-free"],
@@ -320,9 +320,8 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
     edits: [
       drop(
         "heap/alloc.ts",
-        "  if (loadSeq(m, REC_BASE + ringOf(era)) !== packRec(era, EPOCH_ACTIVE)) return -CLOSED;\n  if (!takeListed",
+        "  if (loadSeq(m, REC_BASE + ringOf(era)) !== packRec(era, EPOCH_ACTIVE)) return -CLOSED;",
       ),
-      change("heap/alloc.ts", "(a, bin)) {\n    const collected = collect(a, false);", "  if (!takeListed(a, bin)) {\n    const collected = collect(a, false);"),
     ],
     scenarios: ["alloc-close", "partial-slabs"],
     equivalent:

@@ -150,6 +150,19 @@ export const DEATHS: readonly Scenario[] = [
     ],
   },
   {
+    name: "death-zeroing",
+    about: "a heap that zeroes: an owner dies while it frees, takes back, or adopts",
+    options: { zeroOnFree: true },
+    killable: [1, 3],
+    kills: 2,
+    setup: (s) => full(s, [2]),
+    scripts: [
+      [free("y"), alloc("z"), alloc("w")],
+      [free("x"), reap(1), reap(3), alloc("p"), alloc("q")],
+      [reap(1), alloc("r"), alloc("s")],
+    ],
+  },
+  {
     name: "death-adopt",
     about: "a worker dies while it adopts",
     slabs: 1,

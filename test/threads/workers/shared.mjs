@@ -45,17 +45,20 @@ export class Control {
 
   /** Counts a failed check; the first one keeps its words, which survive the thread. */
   fail(what) {
-    if (this.add(FAILURES) > 1) return;
     const bytes = new TextEncoder().encode(String(what)).subarray(0, TEXT_BYTES);
-    this.text.set(bytes);
-    this.set(TEXT_LENGTH, bytes.length);
+    // The words before the count: whoever sees that something failed finds what.
+    if (Atomics.compareExchange(this.words, TEXT_LENGTH, 0, -1) === 0) {
+      this.text.set(bytes);
+      this.set(TEXT_LENGTH, bytes.length);
+    }
+    this.add(FAILURES);
   }
 
   /** "" while nothing failed. */
   failure() {
     const count = this.get(FAILURES);
     if (count === 0) return "";
-    return `${count} failed checks, first: ${new TextDecoder().decode(this.text.slice(0, this.get(TEXT_LENGTH)))}`;
+    return `${count} failed checks, first: ${new TextDecoder().decode(this.text.slice(0, Math.max(0, this.get(TEXT_LENGTH))))}`;
   }
 
   /** Sleeps, unless asked to rest or stop meanwhile. */
