@@ -96,9 +96,9 @@ function checkError(target: OptionTarget, error: unknown, wrongKey: string | und
   if (error instanceof CallersOwnError) return;
   if (!isPackageError(error)) {
     const text = errorText(error);
-    // A revoked proxy throws by itself, and so does a worker whose methods cannot be called.
+    // A revoked proxy throws by itself, and so does a worker whose `once` is a class.
     if (/proxy that has been revoked/.test(text)) return;
-    if (target.name === "watch" && /worker.once is not a function|Class constructors/.test(text)) return;
+    if (target.name === "watch" && /Class constructor/.test(text)) return;
     if (target.fast && error instanceof TypeError && /BigInt|Symbol|primitive value/.test(text)) return;
     throw new Violation("foreign", text);
   }

@@ -1,35 +1,56 @@
 /** Checks of arguments that only the heap's methods take; each throws a typed error that names what is wrong. */
 import { HeapFormatError, InvalidTypeError, InvalidValueError } from "../errors.js";
+import { Attachment } from "../memory/attachment.js";
+import { booleanOption, checkReleaser } from "../memory/config.js";
 import { LAYOUT_VERSION } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
-import type { HeapRef } from "../types.js";
+import type { AttachOptions, HeapRef, PageReleaser } from "../types.js";
 
 export const REF_KIND = "temporal-slab/heap";
 
-/** The buffer of what `share()` returned. */
-export function checkHeapRef(ref: unknown): SharedArrayBuffer {
-  const given = ref as Partial<HeapRef> | null | undefined;
-  if (typeof given !== "object" || given === null || given.kind !== REF_KIND) {
+/** What `share()` returned. Each property is read once, and what was checked is given back: a getter may change its mind. */
+export function checkHeapRef(ref: unknown): Pick<HeapRef, "buffer" | "token"> {
+  const given: Partial<HeapRef> = typeof ref === "object" && ref !== null ? ref : {};
+  const { kind, buffer, layoutVersion, token } = given;
+  if (kind !== REF_KIND) {
     throw new HeapFormatError(
       `attach: expected what share() returned, possibly received through postMessage; got ${describe(ref)}.`,
     );
   }
-  if (!(given.buffer instanceof SharedArrayBuffer)) {
+  if (!(buffer instanceof SharedArrayBuffer)) {
+    throw new HeapFormatError(`attach: ref.buffer must be a SharedArrayBuffer; got ${describe(buffer)}.`);
+  }
+  if (layoutVersion !== LAYOUT_VERSION) {
     throw new HeapFormatError(
-      `attach: ref.buffer must be a SharedArrayBuffer; got ${describe(given.buffer)}.`,
+      `attach: the ref has layout version ${describe(layoutVersion)}, this package reads version ${LAYOUT_VERSION}; use the same package version in every thread.`,
     );
   }
-  if (given.layoutVersion !== LAYOUT_VERSION) {
-    throw new HeapFormatError(
-      `attach: the ref has layout version ${describe(given.layoutVersion)}, this package reads version ${LAYOUT_VERSION}; use the same package version in every thread.`,
-    );
+  if (typeof token !== "number" || !Number.isSafeInteger(token) || token < 1) {
+    throw new HeapFormatError(`attach: ref.token must be a positive whole number; got ${describe(token)}.`);
   }
-  if (!Number.isInteger(given.token) || (given.token as number) < 1) {
-    throw new HeapFormatError(
-      `attach: ref.token must be a positive whole number; got ${describe(given.token)}.`,
-    );
+  return { buffer, token };
+}
+
+/** Options of `attach`, each read once. */
+export function checkAttachOptions(options: unknown): {
+  readonly sameThread: boolean;
+  readonly pageReleaser: PageReleaser | undefined;
+} {
+  if (typeof options !== "object" || options === null) {
+    throw new InvalidTypeError(`attach: options must be an object; got ${describe(options)}.`);
   }
-  return given.buffer;
+  const { sameThread, pageReleaser }: AttachOptions = options;
+  checkReleaser(pageReleaser);
+  return { sameThread: booleanOption("sameThread", sameThread), pageReleaser };
+}
+
+/** The attachment of a SlabHeap. Asks for no class: files that SlabHeap is made of cannot import it. */
+export function checkHeap(method: string, heap: unknown): Attachment {
+  const a = (heap as { readonly _a?: unknown } | null | undefined)?._a;
+  if (!(a instanceof Attachment)) {
+    throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describe(heap)}.`);
+  }
+  return a;
 }
 
 /** A number of bytes from 0 to `size`. */

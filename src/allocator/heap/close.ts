@@ -30,6 +30,7 @@ import type { CloseReport, EpochId, EpochRef } from "../types.js";
 import { openedAt } from "../words/epoch-table.js";
 import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
 import { checkEpoch } from "./alloc.js";
+import { checkInteger } from "./check.js";
 
 export function epochRef(era: number): EpochRef {
   return { id: ringOf(era) as EpochId, era };
@@ -61,7 +62,7 @@ export function checkRef(epoch: unknown): EpochRef {
     );
   }
   const { id, era } = epoch as EpochRef;
-  checkEpoch(id);
+  checkInteger("EpochRef.id", id, 0, RING_SIZE - 1);
   if (typeof era !== "number") {
     throw new InvalidTypeError(`EpochRef.era must be a number; got ${describe(era)}.`);
   }

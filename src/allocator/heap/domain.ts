@@ -4,7 +4,9 @@ import { DomainOrderError, EpochClosedError } from "../errors.js";
 import { SEAT_ERA } from "../memory/offsets.js";
 import type { CloseReport, EpochRef, Handle } from "../types.js";
 import { failClosed } from "./alloc.js";
+import { checkHeap } from "./check.js";
 import { finishAutoClose } from "./close.js";
+import type { SlabHeap } from "./heap.js";
 
 /** What a domain needs of its heap; the heap hands it in, so that this file does not import it. */
 export interface DomainHeap {
@@ -113,8 +115,9 @@ export class EpochDomain implements Disposable {
     return `domain ${JSON.stringify(this.label)} (epoch ${this.epoch.id}, era ${this.epoch.era})`;
   }
 
-  /** The domain this thread entered last and has not left, if any. */
-  static current(heap: { readonly domains: readonly EpochDomain[] }): EpochDomain | undefined {
+  /** The domain this thread entered last and has not left, if any. Throws {@link InvalidTypeError} for what is no SlabHeap. */
+  static current(heap: SlabHeap): EpochDomain | undefined {
+    checkHeap("EpochDomain.current", heap);
     return heap.domains[heap.domains.length - 1];
   }
 }

@@ -167,7 +167,8 @@ export class FastHeap {
    */
   freeOffset(offset: number): boolean {
     const m = this._m;
-    const at = offset - this._payload;
+    // Looks at the type, or arithmetic would free the object at the number that "135168" or [135168] turns into.
+    const at = typeof offset === "number" ? offset - this._payload : -1;
     if ((at | 0) !== at || at >>> 0 >= this._capacity) return freeOffsetSlow(this._a, offset);
     const slab = at >> this._slabShift;
     const inSlab = at & this._inSlabMask;
@@ -307,7 +308,8 @@ export function specialise(a: Attachment): FastOperations {
 
     freeOffset(offset: number): boolean {
       const m = words;
-      const at = offset - payload;
+      // Looks at the type, or arithmetic would free the object at the number that "135168" or [135168] turns into.
+      const at = typeof offset === "number" ? offset - payload : -1;
       if ((at | 0) !== at || at >>> 0 >= capacity) return freeOffsetSlow(a, offset);
       const slab = at >> slabShift;
       const inSlab = at & inSlabMask;

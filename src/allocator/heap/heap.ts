@@ -13,7 +13,7 @@ import {
 } from "../errors.js";
 import { loadSeq } from "../memory/atomics.js";
 import { type Attachment, FAILURE_EPOCH_CLOSED } from "../memory/attachment.js";
-import { booleanOption, checkReleaser, resolveConfig } from "../memory/config.js";
+import { booleanOption, resolveConfig } from "../memory/config.js";
 import { recordAt, seatAt } from "../memory/layout.js";
 import { ERA, LAYOUT_VERSION, REC_BASE, SEAT_THREAD, SLAB_ERA } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
@@ -42,7 +42,7 @@ import type {
 import { recEra } from "../words/epoch-word.js";
 import { writeLabel } from "../words/label.js";
 import { checkEpoch } from "./alloc.js";
-import { checkHeapRef, checkInteger, checkLength, REF_KIND } from "./check.js";
+import { checkAttachOptions, checkHeapRef, checkInteger, checkLength, REF_KIND } from "./check.js";
 import { closeEpoch, discardBefore, discardEpoch, epochRef, finishAutoClose } from "./close.js";
 import { EpochDomain } from "./domain.js";
 import { FastHeap } from "./fast-path.js";
@@ -152,12 +152,8 @@ export class SlabHeap extends FastHeap implements Disposable {
    * {@link SeatsExhaustedError} when all seats are taken, {@link AlreadyAttachedError} when this thread has one.
    */
   static attach(ref: HeapRef, options: AttachOptions = {}): SlabHeap {
-    if (typeof options !== "object" || options === null) {
-      throw new InvalidTypeError(`attach: options must be an object; got ${describe(options)}.`);
-    }
-    const sameThread = booleanOption("sameThread", options.sameThread);
-    checkReleaser(options.pageReleaser);
-    const buffer = checkHeapRef(ref);
+    const { sameThread, pageReleaser } = checkAttachOptions(options);
+    const { buffer, token } = checkHeapRef(ref);
     const layout = openBuffer(buffer);
     const held = heldSeats(new Int32Array(buffer, 0, layout.metadataWords));
     if (held.length > 0 && !sameThread) {
@@ -165,7 +161,7 @@ export class SlabHeap extends FastHeap implements Disposable {
         `attach: this thread already holds seat ${held[0]?.seat} of that heap; use that SlabHeap object, or pass { sameThread: true } to act as a second worker.`,
       );
     }
-    return new SlabHeap(takeSeat(buffer, layout, threadTag(ref.token), options.pageReleaser));
+    return new SlabHeap(takeSeat(buffer, layout, threadTag(token), pageReleaser));
   }
 
   /** What another thread needs to {@link attach}; send it with workerData or postMessage. In browsers make one per worker. */

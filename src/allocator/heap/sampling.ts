@@ -21,6 +21,7 @@ import { threadCpuNs } from "../memory/process.js";
 import { describe } from "../memory/size-classes.js";
 import { freeRemote } from "../slabs/remote-free.js";
 import { allocSlow } from "./alloc.js";
+import { checkHeap } from "./check.js";
 import type { SlabHeap } from "./heap.js";
 
 /** Which operations are measured; counts are of one thread's operations. */
@@ -53,7 +54,8 @@ const MAX_INTERVAL = 2 ** 20;
  * (closes of epochs are always measured). Sampling that is on already is replaced. A thread that never samples pays
  * nothing for it; with the defaults a sampled thread pays less than a hundredth of a pair.
  *
- * Throws {@link InvalidValueError} or {@link InvalidTypeError} for a bad option, {@link HeapDetachedError}.
+ * Throws {@link InvalidValueError} or {@link InvalidTypeError} for a bad option, {@link InvalidTypeError} for what is no
+ * SlabHeap, {@link HeapDetachedError}.
  *
  * @example
  * ```ts
@@ -66,7 +68,7 @@ export function startSampling(heap: SlabHeap, options: SamplingOptions = {}): Sa
   if (typeof options !== "object" || options === null) {
     throw new InvalidTypeError(`startSampling: options must be an object; got ${describe(options)}.`);
   }
-  const a = heap._a;
+  const a = checkHeap("startSampling", heap);
   if (a.detached)
     throw new HeapDetachedError("startSampling: this SlabHeap gave its seat back; attach again.");
   const { cpuTime = false } = options;

@@ -60,6 +60,8 @@ export interface Layout {
   readonly capacityBytes: number;
   readonly classCount: number;
   readonly sizeClasses: readonly number[];
+  /** Slots per slab of each class; the buffer's copy may have been overwritten. */
+  readonly classSlots: readonly number[];
   readonly maxSmallSize: number;
   readonly maxWorkers: number;
   readonly zeroOnFree: boolean;
@@ -149,6 +151,7 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
     capacityBytes: slabCount * slabSize,
     classCount: sizeClasses.length,
     sizeClasses,
+    classSlots: Object.freeze(sizeClasses.map((size) => slotsPerSlab(slotsShift, slabSize, size))),
     maxSmallSize,
     maxWorkers,
     zeroOnFree: config.zeroOnFree,
@@ -174,7 +177,11 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
 
 /** Slots a slab of object size `size` has in this layout. */
 export function slotsInSlab(layout: Layout, size: number): number {
-  return Math.min(layout.positionMask + 1, Math.floor(layout.slabSize / size));
+  return slotsPerSlab(layout.slotsShift, layout.slabSize, size);
+}
+
+function slotsPerSlab(slotsShift: number, slabSize: number, size: number): number {
+  return Math.min(2 ** slotsShift, Math.floor(slabSize / size));
 }
 
 /** First word of a seat's area; seats count from 1. */
@@ -195,4 +202,10 @@ export function recordAt(slab: number): number {
 /** Slab of a record. */
 export function slabOfRecord(record: number): number {
   return (record - SLAB_BASE) >> SLAB_SHIFT_WORDS;
+}
+
+/** Does a slab's record begin at this word? For links, which a stray write may have changed. */
+export function isRecord(layout: Layout, record: number): boolean {
+  const at = record - SLAB_BASE;
+  return at >= 0 && at < layout.slabCount * SLAB_WORDS && (at & (SLAB_WORDS - 1)) === 0;
 }

@@ -33,32 +33,50 @@ export function watchWorker(
   worker: WorkerLike,
   ref: HeapRef | undefined,
 ): void {
-  if (typeof worker !== "object" || worker === null || typeof worker.terminate !== "function") {
+  // Each property is read once: a getter may answer otherwise the next time.
+  const given: Partial<WorkerLike> = typeof worker === "object" && worker !== null ? worker : {};
+  const { threadId, once, terminate } = given;
+  if (typeof terminate !== "function") {
     throw new InvalidTypeError(`watch: expected a Worker; got ${describe(worker)}.`);
   }
-  const { threadId } = worker;
-  if (typeof threadId === "number" && threadId >= 0 && typeof worker.once === "function") {
+  if (typeof threadId === "number" && threadId >= 0 && typeof once === "function") {
     // The id is gone from the object by the time it has exited.
     const thread = threadId + 1;
-    watched.add(thread);
-    worker.once("exit", () => {
+    let exited = false;
+    const onExit = (): void => {
+      exited = true;
       watched.delete(thread);
       reapThread(a, thread, BUSY_RETRIES);
-    });
+    };
+    Reflect.apply(once, worker, ["exit", onExit]);
+    // Not before: if `once` throws nobody hears of the exit, and the seats of a watched thread cannot be reaped by hand.
+    if (!exited) watched.add(thread);
     return;
   }
-  if (ref === undefined || typeof ref.token !== "number") {
+  const token = tokenOf(ref);
+  const reapLater = (): void => {
+    setTimeout(() => reapThread(a, -token, BUSY_RETRIES), TERMINATE_GRACE_MS);
+  };
+  const replaced = Reflect.set(worker, "terminate", () => {
+    const result: unknown = Reflect.apply(terminate, worker, []);
+    reapLater();
+    return result;
+  });
+  if (!replaced) {
     throw new InvalidTypeError(
-      "watch: this worker reports no thread id or exit event; pass the HeapRef made for it by share() as second argument.",
+      "watch: this worker reports no exit event, and its terminate() cannot be replaced to learn of its end; reap() its seat yourself.",
     );
   }
-  const thread = -ref.token;
-  const terminate = worker.terminate.bind(worker);
-  worker.terminate = () => {
-    const result = terminate();
-    setTimeout(() => reapThread(a, thread, BUSY_RETRIES), TERMINATE_GRACE_MS);
-    return result;
-  };
+}
+
+/** The token of the ref that a worker without thread id was given. */
+function tokenOf(ref: unknown): number {
+  const given: Partial<HeapRef> = typeof ref === "object" && ref !== null ? ref : {};
+  const { token } = given;
+  if (typeof token === "number" && Number.isSafeInteger(token) && token > 0) return token;
+  throw new InvalidTypeError(
+    `watch: this worker reports no thread id or exit event; pass the HeapRef made for it by share() as second argument; got ${describe(ref)}.`,
+  );
 }
 
 /** Reaps every seat of a dead thread; returns how many. */

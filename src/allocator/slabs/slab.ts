@@ -21,6 +21,7 @@ import {
   C_RECYCLED,
   C_REUSED,
   C_TO_PARTIAL,
+  CLASS_SHARD_WORDS,
   EPOCH_SHARD_WORDS,
   S_REFILLS,
 } from "../counters/fields.js";
@@ -30,15 +31,15 @@ import { foldCounts, startCounts } from "../counters/slab-counts.js";
 import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { isPowerOfTwo } from "../memory/bits.js";
-import { binAt, recordAt, slabOfRecord } from "../memory/layout.js";
+import { damaged } from "../memory/damage.js";
+import { binAt, isRecord, recordAt, slabOfRecord } from "../memory/layout.js";
 import {
-  CLASS_SIZE_BASE,
-  CLASS_SLOTS_BASE,
   DUMMY_SLAB,
   LABEL_NONE,
   REC_BASE,
   SEAT_COUNTERS,
   SEAT_OWN,
+  SEAT_WORD,
   SLAB_BIN,
   SLAB_CARVED,
   SLAB_ERA,
@@ -57,7 +58,7 @@ import {
 } from "../memory/offsets.js";
 import { openedAt } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
-import { packTag, TAG_CLAIMED, TAG_FREE, TAG_OWNED, tagClass, tagRing } from "../words/slab-tag.js";
+import { isHeldBy, packTag, TAG_CLAIMED, TAG_FREE, TAG_OWNED, tagClass, tagRing } from "../words/slab-tag.js";
 import { SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { clearFree, setFree } from "./free-map.js";
 
@@ -72,9 +73,16 @@ export function firstSlot(a: Attachment, record: number): number {
   return a.layout.slotBase + (slabOfRecord(record) << a.layout.slotsShift);
 }
 
-/** Slots of the slab's class. */
+/** Slots of the slab's class; 0 for a class that does not exist. */
 export function slotCount(a: Attachment, tag: number): number {
-  return a.m[CLASS_SLOTS_BASE + tagClass(tag)] as number;
+  return a.layout.classSlots[tagClass(tag)] ?? 0;
+}
+
+/** Slots of an own small slab that may be in use. Bounded by its class: whoever goes over them stores into them. */
+export function carvedSlots(a: Attachment, record: number, tag: number): number {
+  const carved = a.m[record + SLAB_CARVED] as number;
+  if (carved >>> 0 > slotCount(a, tag)) damaged(`slab ${slabOfRecord(record)}: ${carved} slots carved`);
+  return carved;
 }
 
 /**
@@ -111,6 +119,9 @@ export function carve(a: Attachment, record: number): boolean {
   const first = firstSlot(a, record);
   let carved = m[record + SLAB_CARVED] as number;
   while (m[record + SLAB_HEAD] === 0 && carved < total) {
+    if (carved < 0 || total > a.layout.positionMask + 1) {
+      damaged(`slab ${slabOfRecord(record)}: ${carved} of ${total} slots carved`);
+    }
     const end = Math.min(total, carved + CARVE_SLOTS);
     for (let i = end - 1; i >= carved; i--) {
       if (((m[first + i] as number) & SLOT_STATE_MASK) === SLOT_FREE) pushSlot(a, record, first + i);
@@ -166,10 +177,15 @@ export function nextPartial(a: Attachment, bin: number): number {
   const { m } = a;
   const record = m[bin + BIN_PARTIAL] as number;
   if (record === 0) return 0;
+  if (!isRecord(a.layout, record) || m[record + SLAB_BIN] !== bin) damaged(partialList(a, bin));
   m[bin + BIN_PARTIAL] = m[record + SLAB_PARTIAL_NEXT] as number;
   m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
   m[bin + BIN_CURRENT] = record;
   return record;
+}
+
+function partialList(a: Attachment, bin: number): string {
+  return `seat ${a.seat}'s partial slabs of class ${(bin - a.binBase) / CLASS_SHARD_WORDS}`;
 }
 
 /** Forgets current and partial slabs of every class: their epoch is no longer the one we allocate in. */
@@ -186,6 +202,8 @@ export function clearPartials(a: Attachment): void {
     let record = m[head] as number;
     m[head] = 0;
     while (record !== 0) {
+      // Ends a circle too: what was listed once is NOT_LISTED, which is no record.
+      if (!isRecord(layout, record)) damaged(partialList(a, head - BIN_PARTIAL));
       const next = m[record + SLAB_PARTIAL_NEXT] as number;
       m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
       record = next;
@@ -195,13 +213,19 @@ export function clearPartials(a: Attachment): void {
 
 /** Takes a slab out of its bin (current slab and partial list). */
 export function removeFromBin(a: Attachment, record: number): void {
-  const { m } = a;
+  const { m, layout } = a;
   const bin = m[record + SLAB_BIN] as number;
   if (bin === 0) return;
+  if (bin !== classShard(a, m[record + SLAB_TAG] as number)) {
+    damaged(`slab ${slabOfRecord(record)}: its bin is ${bin}`);
+  }
   if (m[bin + BIN_CURRENT] === record) m[bin + BIN_CURRENT] = DUMMY_SLAB;
   if (m[record + SLAB_PARTIAL_NEXT] !== NOT_LISTED) {
     let link = bin + BIN_PARTIAL;
-    while (m[link] !== record) link = (m[link] as number) + SLAB_PARTIAL_NEXT;
+    for (let left = layout.slabCount; m[link] !== record; left--) {
+      if (left === 0) damaged(partialList(a, bin));
+      link = (m[link] as number) + SLAB_PARTIAL_NEXT;
+    }
     m[link] = m[record + SLAB_PARTIAL_NEXT] as number;
     m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
   }
@@ -213,6 +237,7 @@ export function linkOwn(a: Attachment, record: number, ring: number): void {
   const { m } = a;
   const head = a.seatBase + SEAT_OWN + ring;
   const next = m[head] as number;
+  if (next !== 0 && !isRecord(a.layout, next)) damaged(ownList(a, ring));
   m[record + SLAB_OWN_NEXT] = next;
   m[record + SLAB_OWN_PREV] = 0;
   if (next !== 0) m[next + SLAB_OWN_PREV] = record;
@@ -223,21 +248,53 @@ export function unlinkOwn(a: Attachment, record: number, ring: number): void {
   const { m } = a;
   const next = m[record + SLAB_OWN_NEXT] as number;
   const previous = m[record + SLAB_OWN_PREV] as number;
+  // Both neighbours must name it: what is written through a wrong link could be anything.
+  const linked =
+    (previous === 0
+      ? m[a.seatBase + SEAT_OWN + ring] === record
+      : isRecord(a.layout, previous) && m[previous + SLAB_OWN_NEXT] === record) &&
+    (next === 0 || (isRecord(a.layout, next) && m[next + SLAB_OWN_PREV] === record));
+  if (!linked) damaged(ownList(a, ring));
   if (previous === 0) m[a.seatBase + SEAT_OWN + ring] = next;
   else m[previous + SLAB_OWN_NEXT] = next;
   if (next !== 0) m[next + SLAB_OWN_PREV] = previous;
 }
 
+function ownList(a: Attachment, ring: number): string {
+  return `seat ${a.seat}'s list of epoch ${ring}`;
+}
+
+/**
+ * Calls `visit` with every own slab of a ring slot; it may give the slab back. Ends at a link that leads out of the
+ * list, or round in it: there is nothing right to do with what follows.
+ */
+export function forEachOwnIn(a: Attachment, ring: number, visit: (record: number) => void): void {
+  const { m, layout } = a;
+  let record = m[a.seatBase + SEAT_OWN + ring] as number;
+  for (let left = layout.slabCount; record !== 0 && !a.detached; left--) {
+    if (left === 0 || !isRecord(layout, record)) damaged(ownList(a, ring));
+    if (!isHeldBy(m[record + SLAB_TAG] as number, a.seat)) {
+      // Taken from us by a reaper; or never ours.
+      if (loadSeq(m, a.seatBase + SEAT_WORD) === a.seatWord) damaged(ownList(a, ring));
+      loseSeat(a);
+      return;
+    }
+    const next = m[record + SLAB_OWN_NEXT] as number;
+    visit(record);
+    record = next;
+  }
+}
+
 /** Owner words that depend only on the class and on how this heap frees. */
 export function setUpOwned(a: Attachment, record: number, classIndex: number, active: boolean): void {
-  const { m } = a;
-  const size = m[CLASS_SIZE_BASE + classIndex] as number;
+  const { m, layout } = a;
+  const size = layout.sizeClasses[classIndex] as number;
   m[record + SLAB_OBJECT_SIZE] = size;
   m[record + SLAB_SIZE_SHIFT] = isPowerOfTwo(size) ? Math.log2(size) : -1;
-  m[record + SLAB_SLOTS] = m[CLASS_SLOTS_BASE + classIndex] as number;
+  m[record + SLAB_SLOTS] = layout.classSlots[classIndex] as number;
   m[record + SLAB_PARTIAL_NEXT] = NOT_LISTED;
-  m[record + SLAB_BIN] = active ? binAt(a.layout, a.seat, classIndex) : 0;
-  m[record + SLAB_FAST_OWNER] = active && !a.layout.zeroOnFree ? a.me : 0;
+  m[record + SLAB_BIN] = active ? binAt(layout, a.seat, classIndex) : 0;
+  m[record + SLAB_FAST_OWNER] = active && !layout.zeroOnFree ? a.me : 0;
 }
 
 /** What stays known of a slab's era when its ring slot has gone on. For the claimer, while CLAIMED. */

@@ -1,5 +1,6 @@
 /** What no snapshot of a sound heap can say, however many threads were running while it was taken. */
 
+import { describe } from "../../allocator/memory/size-classes.js";
 import { toNumber } from "../document/count.js";
 import type { StatsDocument } from "../document/document.js";
 import type { Field } from "../document/field.js";
@@ -42,6 +43,7 @@ function notNumbers(where: string, row: object, fields: readonly Field[]): strin
     const value = (row as Record<string, unknown>)[name];
     if (type === "string" || type === "boolean" || type === "object" || value === null) return [];
     // Written so that NaN fails too.
-    return (value as number) >= 0 ? [] : [`${where}${name} is ${String(value)}`];
+    const isAmount = (typeof value === "number" || typeof value === "bigint") && value >= 0;
+    return isAmount ? [] : [`${where}${name} is ${describe(value)}`];
   });
 }

@@ -4,15 +4,21 @@
  * reviver. So digits are written and read here.
  */
 import { InvalidTypeError, InvalidValueError } from "../../allocator/errors.js";
+import { describe } from "../../allocator/memory/size-classes.js";
 import type { StatsDocument } from "./document.js";
 import type { Count } from "./field.js";
 import { FIELDS_OF } from "./sections.js";
 
 /**
  * The document as JSON text, keys in the declared order, whole numbers of any size as plain digits.
- * `indent`: spaces or text per level as for `JSON.stringify`; default none.
+ * `indent`: spaces or text per level as for `JSON.stringify`; default none. Throws {@link InvalidTypeError} for another.
  */
 export function stringifyStats(document: StatsDocument, indent: number | string = ""): string {
+  if (typeof indent !== "number" && typeof indent !== "string") {
+    throw new InvalidTypeError(
+      `stringifyStats: indent must be a number of spaces or a string; got ${describe(indent)}.`,
+    );
+  }
   const step = typeof indent === "number" ? " ".repeat(Math.min(10, Math.max(0, indent))) : indent;
   return write(document, "", step, "\n");
 }

@@ -1,5 +1,5 @@
 /** Looking at a heap from any thread, without a seat, a lock or a single store. */
-import { InvalidValueError } from "../../allocator/errors.js";
+import { InvalidTypeError, InvalidValueError } from "../../allocator/errors.js";
 import { loadSeq } from "../../allocator/memory/atomics.js";
 import { seatAt } from "../../allocator/memory/layout.js";
 import {
@@ -11,6 +11,7 @@ import {
   SEAT_WORD,
 } from "../../allocator/memory/offsets.js";
 import { processRssBytes } from "../../allocator/memory/process.js";
+import { describe } from "../../allocator/memory/size-classes.js";
 import { loadWide } from "../../allocator/memory/wide.js";
 import { ringOf } from "../../allocator/words/epoch-word.js";
 import { SEAT_FREE, seatState } from "../../allocator/words/seat-word.js";
@@ -132,13 +133,16 @@ export class StatsReader {
     return rest;
   }
 
-  /** One size class. Throws `InvalidValueError` for an index the heap does not have. */
+  /** One size class. Throws `InvalidValueError` for an index the heap does not have, `InvalidTypeError` for no number. */
   class(index: number): ClassStats {
     this.checkIndex("class index", index, this.words.layout.classCount);
     return classRow(this.read(), index);
   }
 
-  /** Slabs and objects of one size class in the epoch that is in a ring slot now; zeros where it has none. */
+  /**
+   * Slabs and objects of one size class in the epoch that is in a ring slot now; zeros where it has none.
+   * Throws as {@link class}.
+   */
   epoch(classIndex: number, epochId: number): EraStats {
     this.checkIndex("class index", classIndex, this.words.layout.classCount);
     this.checkIndex("epoch id", epochId, RING_SIZE);
@@ -178,10 +182,10 @@ export class StatsReader {
   }
 
   private checkIndex(what: string, value: unknown, count: number): void {
-    if (Number.isInteger(value) && (value as number) >= 0 && (value as number) < count) return;
-    throw new InvalidValueError(
-      `StatsReader: ${what} must be a whole number from 0 to ${count - 1}; got ${String(value)}.`,
-    );
+    const allowed = `StatsReader: ${what} must be a whole number from 0 to ${count - 1}`;
+    if (typeof value !== "number") throw new InvalidTypeError(`${allowed}; got ${describe(value)}.`);
+    if (Number.isInteger(value) && value >= 0 && value < count) return;
+    throw new InvalidValueError(`${allowed}; got ${value}.`);
   }
 }
 

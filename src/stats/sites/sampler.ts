@@ -2,7 +2,12 @@
 
 import { InvalidTypeError } from "../../allocator/errors.js";
 import { EpochDomain, interceptAllocs, SlabHeap, slotAtOffset } from "../../allocator/index.js";
-import type { AfterAlloc, AllocHook, AllocKind, Attachment } from "../../allocator/memory/attachment.js";
+import {
+  type AfterAlloc,
+  type AllocHook,
+  type AllocKind,
+  Attachment,
+} from "../../allocator/memory/attachment.js";
 import { integerOption, MAX_CAPACITY } from "../../allocator/memory/config.js";
 import { describe } from "../../allocator/memory/size-classes.js";
 import { handleSlot } from "../../allocator/words/handle.js";
@@ -190,7 +195,8 @@ export class SiteSampler implements Disposable {
  * ```
  */
 export function sampleSites(heap: SlabHeap, options: SiteOptions = {}): SiteSampler {
-  if (!(heap instanceof SlabHeap)) {
+  // The second half: an object may have the prototype of a SlabHeap and nothing behind it.
+  if (!(heap instanceof SlabHeap && heap._a instanceof Attachment)) {
     throw new InvalidTypeError(`sampleSites: heap must be a SlabHeap; got ${describe(heap)}.`);
   }
   checkOptions("sampleSites", options, OPTIONS);

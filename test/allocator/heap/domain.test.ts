@@ -11,7 +11,7 @@ import {
   InvalidTypeError,
 } from "../../../src/allocator/errors.js";
 import { EpochDomain } from "../../../src/allocator/heap/domain.js";
-import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
+import { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import {
   another,
   epochId,
@@ -251,6 +251,14 @@ describe("closing by itself", () => {
     expect(() => domain.enter()).toThrow(EpochClosedError);
     expect(EpochDomain.current(heap)).toBeUndefined();
   });
+});
+
+test("the current domain of what is no heap is refused", () => {
+  for (const value of [undefined, null, 5, "heap", Symbol("x"), {}, { domains: [] }, { _a: {} }, SlabHeap]) {
+    const ask = (): unknown => EpochDomain.current(value as never);
+    expect(ask).toThrow(InvalidTypeError);
+    expect(ask).toThrow("EpochDomain.current: heap must be a SlabHeap; got");
+  }
 });
 
 describe("using", () => {

@@ -177,27 +177,32 @@ describe.each(SHAPES)("%s", (_shape, shaped) => {
 
   test("what is no number throws, and changes nothing", () => {
     const handle = heap.alloc(64);
+    const offset = heap.byteOffset(handle);
     const before = metadata(heap);
-    for (const value of [
-      undefined,
-      null,
-      "1",
-      String(handle),
-      true,
-
-      {},
-      [handle],
-      () => handle,
-    ]) {
+    /** What arithmetic turns into `n`, or into no number. */
+    const turningInto = (n: number): unknown[] => [
+      String(n),
+      [n],
+      [[String(n)]],
+      new Number(n),
+      { valueOf: () => n },
+      { [Symbol.toPrimitive]: () => n },
+      () => n,
+    ];
+    const others = [undefined, null, "", "1", true, {}, []];
+    for (const value of [...others, ...turningInto(handle)]) {
       const free = (): unknown => heap.free(value as never);
       expect(free).toThrow(InvalidTypeError);
       expect(free).toThrow("free: handle must be a number; got");
-      expect(() => heap.freeOffset(value as never)).toThrow("freeOffset: offset must be a number; got");
     }
     // These the language refuses itself, before anybody can look at them.
-    for (const value of [BigInt(handle), Symbol("handle"), Object.create(null)]) {
-      expect(() => heap.free(value as never)).toThrow(TypeError);
-      expect(() => heap.freeOffset(value as never)).toThrow(TypeError);
+    const inconvertible = (n: number): unknown[] => [BigInt(n), Symbol("n"), Object.create(null)];
+    for (const value of inconvertible(handle)) expect(() => heap.free(value as never)).toThrow(TypeError);
+    // freeOffset looks at the type first: it has no handle's generation to tell that something is wrong.
+    for (const value of [...others, ...turningInto(offset), ...inconvertible(offset)]) {
+      const free = (): unknown => heap.freeOffset(value as never);
+      expect(free).toThrow(InvalidTypeError);
+      expect(free).toThrow("freeOffset: offset must be a number; got");
     }
     expectMetadata(heap, before);
     expect(heap.free(handle)).toBe(true);

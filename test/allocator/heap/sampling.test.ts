@@ -310,6 +310,14 @@ describe("beginning and ending", () => {
     expect(() => startSampling(heap, options as never)).toThrow("options must be an object; got");
   });
 
+  test("what is no heap is refused", () => {
+    for (const value of [undefined, null, 5, "heap", Symbol("x"), 1n, {}, { _a: {} }, { _a: null }, () => 0]) {
+      const start = (): unknown => startSampling(value as never);
+      expect(start).toThrow(InvalidTypeError);
+      expect(start).toThrow("startSampling: heap must be a SlabHeap; got");
+    }
+  });
+
   test.each([1024, 2048, 2 ** 20])("an allocInterval of %i is taken", (allocInterval) => {
     startSampling(heap, { allocInterval, slowPathInterval: 2 ** 20, remoteFreeInterval: 1 });
     expect(slow()).toBe(0);

@@ -8,6 +8,7 @@ import { EventEmitter } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { InvalidTypeError, SeatAliveError } from "../../../src/allocator/errors.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
+import { noteReleased } from "../../../src/allocator/heap/registry.js";
 import { SEAT_THREAD, seatAt } from "../../../src/allocator/memory/layout.js";
 import { whoOf } from "../../../src/allocator/seats/seat.js";
 import type { WorkerLike } from "../../../src/allocator/types.js";
@@ -105,6 +106,31 @@ describe("workers with a thread id", () => {
     expect(states()).toEqual(["LIVE", "FREE", "LIVE"]);
   });
 
+  test("if the worker refuses the listener the thread is not taken for watched, and can be reaped", () => {
+    const worker = new FakeWorker(77);
+    worker.once = () => {
+      throw new Error("its own");
+    };
+    const dead = seatOf(78);
+    noteReleased(dead._a); // not this thread's
+    expect(() => heap.watch(worker)).toThrow("its own");
+    expect(heap.reap(dead.seat, dead.incarnation)).toMatchObject({ status: "reaped" });
+  });
+
+  test("a worker that tells of its exit at once is not watched any more", () => {
+    const worker = new FakeWorker(77);
+    worker.once = (_event: string, listener: () => void) => {
+      listener();
+      return worker;
+    };
+    seatOf(78);
+    heap.watch(worker);
+    expect(states()).toEqual(["LIVE", "FREE"]);
+    const next = seatOf(78);
+    noteReleased(next._a); // not this thread's
+    expect(heap.reap(next.seat, next.incarnation)).toMatchObject({ status: "reaped" });
+  });
+
   test("exit without any seat taken does nothing", () => {
     const worker = new FakeWorker(77);
     heap.watch(worker);
@@ -155,11 +181,38 @@ describe("workers without a thread id", () => {
   });
 
   test("need a ref", () => {
-    for (const ref of [undefined, {}, { token: "5" }]) {
+    const refs = [undefined, null, 5, "ref", {}, { token: "5" }, { token: 0 }, { token: 0.5 }, { token: Number.NaN }];
+    for (const ref of [...refs, { token: Infinity }, { token: 5n }, { token: {} }]) {
       expect(() => heap.watch({ terminate: () => 0 }, ref as never)).toThrow(InvalidTypeError);
       expect(() => heap.watch({ terminate: () => 0 }, ref as never)).toThrow("share()");
     }
   });
+});
+
+test("every property of a worker and of a ref is read once", () => {
+  const reads: string[] = [];
+  const readOnce = <Value extends object>(value: Value): Value =>
+    new Proxy(value, {
+      get(target, key) {
+        if (reads.includes(String(key))) throw new Error(`${String(key)} was read again`);
+        reads.push(String(key));
+        return Reflect.get(target, key) as unknown;
+      },
+    });
+  const ref = heap.share();
+  heap.watch(readOnce({ terminate: () => 0 }), readOnce({ ...ref }));
+  expect(reads.splice(0).sort()).toEqual(["once", "terminate", "threadId", "token"]);
+  const worker = new FakeWorker(77);
+  const once = worker.once.bind(worker);
+  heap.watch(readOnce({ threadId: 77, once, terminate: () => 0 }));
+  expect(reads).toHaveLength(3);
+  worker.exit();
+});
+
+test("a worker whose terminate cannot be replaced is refused", () => {
+  const worker = Object.freeze({ terminate: () => 0 });
+  expect(() => heap.watch(worker, heap.share())).toThrow(InvalidTypeError);
+  expect(() => heap.watch(worker, heap.share())).toThrow("terminate() cannot be replaced");
 });
 
 test("what is no worker is refused", () => {

@@ -1,6 +1,8 @@
 /** The three ways to decide: depth first through everything, at random from a seed, and as written down. */
+
+import { type Driver, PICK_GO_ON, PICK_KILL, PICK_SWITCH } from "./decisions.js";
 import { mix1, mix2, VisitedStates } from "./hash.js";
-import { type Driver, type Machine, PICK_GO_ON, PICK_KILL, PICK_SWITCH } from "./machine.js";
+import type { Machine } from "./machine.js";
 
 /** One decision that was not the first option: where, and what. Enough to repeat a run. */
 export interface Decision {

@@ -1,6 +1,8 @@
 /** Explores one scenario: depth first within limits, or at random; and repeats single schedules with a trace. */
+
+import type { Limits } from "./decisions.js";
 import { AtRandom, type Decision, DepthFirst, formatSchedule, Replay } from "./driver.js";
-import type { Limits, Mode } from "./machine.js";
+import type { Mode } from "./memory.js";
 import { judge } from "./rest.js";
 import type { Compiled } from "./source.js";
 import { type Scenario, World } from "./world.js";
@@ -168,7 +170,7 @@ export function replay(
 ): Replayed {
   const world = new World(scenario, code, mode, limits, new Replay(decisions));
   const trace: string[] = [];
-  world.machine.contested.fill(1);
+  world.machine.memory.contested.fill(1);
   world.machine.trace = {
     line: (worker, text) => trace.push(`T${worker + 1}  ${world.machine.at}  ${text}`),
     word: (word, value) => world.nameWord(word, value),

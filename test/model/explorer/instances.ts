@@ -16,8 +16,9 @@ import type { leaveSeat, takeSeat } from "../../../src/allocator/seats/seat.js";
 import type { poll, sync } from "../../../src/allocator/seats/sync.js";
 import type { HeapOptions } from "../../../src/allocator/types.js";
 import type { labelText, readLabel } from "../../../src/allocator/words/label.js";
-import type { Machine, Routine } from "./machine.js";
+import type { Machine } from "./machine.js";
 import type { Compiled } from "./source.js";
+import type { Routine } from "./worker.js";
 
 /** What a bundle exports. In the stoppable one nearly all of these are generators. */
 export interface Allocator {

@@ -2,7 +2,7 @@
 
 import { ERA, REC_BASE } from "../../../src/allocator/memory/layout.js";
 import { recEra } from "../../../src/allocator/words/epoch-word.js";
-import type { Routine } from "./machine.js";
+import type { Routine } from "./worker.js";
 import type { Actor, World } from "./world.js";
 
 export interface Op {

@@ -1,107 +1,23 @@
 /**
- * What must hold after every step, kept apart from the allocator's own words.
- *
- * It knows which objects there are and who frees them from the operations' results alone, and watches every change of
- * a truth word as it becomes visible. Letters and numbers name the invariants of docs/testing.md.
+ * What must hold after every operation, kept apart from the allocator's own words: it knows which objects there are and
+ * who frees them from the operations' results alone. Letters and numbers name the invariants of docs/testing.md.
  */
-import { CELL_WORDS, CLASS_SHARD_WORDS } from "../../../src/allocator/counters/fields.js";
-import {
-  binAt,
-  ERA,
-  type Layout,
-  REC_BASE,
-  recordAt,
-  SEAT_COUNTERS,
-  SEAT_WORD,
-  SLAB_ERA,
-  SLAB_TAG,
-  seatAt,
-} from "../../../src/allocator/memory/layout.js";
-import { describeRec, EPOCH_ACTIVE, recEra, recState } from "../../../src/allocator/words/epoch-word.js";
+import { ERA, type Layout, recordAt, SLAB_ERA, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
 import { handleSlot, packHandle } from "../../../src/allocator/words/handle.js";
-import {
-  SEAT_FREE,
-  SEAT_LIVE,
-  SEAT_REAPING,
-  SEAT_SUSPECT,
-  seatState,
-  seatWho,
-} from "../../../src/allocator/words/seat-word.js";
-import {
-  describeTag,
-  TAG_CLAIMED,
-  TAG_FREE,
-  TAG_LARGE,
-  TAG_OWNED,
-  TAG_TAIL,
-  tagOwner,
-  tagState,
-  tailHead,
-} from "../../../src/allocator/words/slab-tag.js";
-import { describeSlot, isOccupied, SLOT_ALLOC, slotState } from "../../../src/allocator/words/slot-word.js";
-import type { LogicalWorker, Machine, Mode } from "./machine.js";
-
-/** An object somebody holds a handle of. */
-export interface Held {
-  readonly handle: number;
-  readonly slab: number;
-  readonly slabs: number;
-  readonly era: number;
-  /** Frees of it under way or done. */
-  frees: number;
-  succeeded: number;
-  /** Two frees of it were under way at once. */
-  raced: boolean;
-  /** Its epoch is being discarded: a free may go either way until that is done. */
-  doomed: boolean;
-}
+import { TAG_LARGE, tagState } from "../../../src/allocator/words/slab-tag.js";
+import { SLOT_ALLOC, slotState } from "../../../src/allocator/words/slot-word.js";
+import { copyGhost, type Ghost, type Held, newGhost } from "./ghost.js";
+import type { Machine } from "./machine.js";
+import type { Mode } from "./memory.js";
+import type { LogicalWorker } from "./worker.js";
 
 /** How a free must end. */
 export type Claim = { readonly held: Held | undefined; readonly expected: "true" | "false" | "either" };
-
-const NOTHING = 0;
-const TAG = 1;
-const REC = 2;
-const SLAB_ERA_WORD = 3;
-const SEAT = 4;
-const COUNTER = 5;
-
-interface Ghost {
-  readonly held: Map<number, Held>;
-  readonly issued: Set<number>;
-  /** Which worker's free of a handle returned true. */
-  readonly freedBy: Map<number, number>;
-  /** Per worker, the handle it is freeing. */
-  readonly freeing: (number | undefined)[];
-  /** Handles whose free, or whose end, died with a worker: they may be live or not. */
-  readonly unknown: Set<number>;
-  /** Eras whose discard has begun, and those whose discard has returned. */
-  readonly discarding: Set<number>;
-  readonly discarded: Set<number>;
-  /** Per worker, the lowest era it may still be given; and the same for whoever has seen every call that returned. */
-  readonly floor: number[];
-  highestFloor: number;
-  /** Per worker, eras it is a member of, innermost last. */
-  readonly inside: number[][];
-  readonly autoClose: Set<number>;
-  readonly retains: Map<number, number>;
-  /** Allocations and frees that were begun: what no counter exceeds. */
-  allocsBegun: number;
-  freesBegun: number;
-  /** Objects that may have been lost: one per worker that died in an alloc or a free. */
-  lost: number;
-  /** Somebody closed an epoch by a call of its own. */
-  closedByHand: boolean;
-  /** Seats and who sits there. */
-  readonly sitters: Map<number, number>;
-}
 
 export class Oracle {
   readonly layout: Layout;
   private readonly m: Int32Array;
   private readonly machine: Machine;
-  private readonly kinds: Uint8Array;
-  private readonly slabOfWord: Int32Array;
   private readonly mode: Mode;
   ghost: Ghost;
 
@@ -113,49 +29,7 @@ export class Oracle {
     this.m = machine.m;
     this.layout = layout;
     this.mode = machine.mode;
-    this.kinds = new Uint8Array(this.m.length);
-    this.slabOfWord = new Int32Array(this.m.length);
-    for (let slab = 0; slab < layout.slabCount; slab++) {
-      this.mark(recordAt(slab) + SLAB_TAG, TAG, slab);
-      this.mark(recordAt(slab) + SLAB_ERA, SLAB_ERA_WORD, slab);
-    }
-    for (let ring = 0; ring < 2; ring++) this.mark(REC_BASE + ring, REC, ring);
-    for (let seat = 1; seat <= layout.maxWorkers; seat++) {
-      const base = seatAt(layout, seat);
-      this.mark(base + SEAT_WORD, SEAT, seat);
-      for (let word = base + SEAT_COUNTERS; word < base + layout.seatEpochShards; word++) {
-        this.mark(word, COUNTER, seat);
-      }
-      for (let c = 0; c <= layout.classCount; c++) {
-        const bin = binAt(layout, seat, c);
-        for (let cell = CELL_WORDS; cell < CLASS_SHARD_WORDS; cell++) this.mark(bin + cell, COUNTER, seat);
-      }
-    }
-    const workers = machine.workers.length;
-    this.ghost = {
-      held: new Map(),
-      issued: new Set(),
-      freedBy: new Map(),
-      freeing: new Array(workers).fill(undefined),
-      unknown: new Set(),
-      discarding: new Set(),
-      discarded: new Set(),
-      floor: new Array(workers).fill(0),
-      highestFloor: 0,
-      inside: Array.from({ length: workers }, () => []),
-      autoClose: new Set(),
-      retains: new Map(),
-      allocsBegun: 0,
-      freesBegun: 0,
-      lost: 0,
-      closedByHand: false,
-      sitters: new Map(),
-    };
-  }
-
-  private mark(word: number, kind: number, owner: number): void {
-    this.kinds[word] = kind;
-    this.slabOfWord[word] = owner;
+    this.ghost = newGhost(machine.workers.length);
   }
 
   /** A copy to go back to. */
@@ -167,7 +41,7 @@ export class Oracle {
     this.ghost = copyGhost(saved);
   }
 
-  private fail(message: string): void {
+  fail(message: string): void {
     this.machine.fail(message);
   }
 
@@ -363,12 +237,12 @@ export class Oracle {
     this.ghost.sitters.set(seat, worker);
   }
 
-  private isDead(seat: number): boolean {
+  isDead(seat: number): boolean {
     const sitter = this.ghost.sitters.get(seat);
     return sitter !== undefined && this.machine.workers[sitter]?.dead === true;
   }
 
-  private sits(worker: LogicalWorker, seat: number): boolean {
+  sits(worker: LogicalWorker, seat: number): boolean {
     return this.ghost.sitters.get(seat) === worker.index;
   }
 
@@ -414,99 +288,6 @@ export class Oracle {
     this.machine.noteGhost((handle % 1e9) + 0x10000000);
   }
 
-  // -- every change of a truth word ----------------------------------------------------------------------
-
-  onChange(word: number, before: number, now: number, worker: LogicalWorker): void {
-    const kind = this.kinds[word] as number;
-    if (kind === NOTHING) return;
-    const owner = this.slabOfWord[word] as number;
-    if (kind === TAG) this.tagChanged(owner, before, now, worker);
-    else if (kind === REC) this.recChanged(before, now);
-    else if (kind === SEAT) this.seatChanged(owner, before, now, worker);
-    else if (kind === SLAB_ERA_WORD) this.slabEraChanged(owner, before, now);
-    else if (now >>> 0 < before >>> 0) {
-      this.fail(
-        `I7: a counter of seat ${owner} (word ${word}) went back from ${before >>> 0} to ${now >>> 0}`,
-      );
-    }
-  }
-
-  private tagChanged(slab: number, before: number, now: number, worker: LogicalWorker): void {
-    const state = tagState(before);
-    const seat = tagOwner(before);
-    const step = `${describeTag(before)} -> ${describeTag(now)} by worker ${worker.index + 1}`;
-    if (state === TAG_CLAIMED || state === TAG_OWNED || (state === TAG_LARGE && seat !== 0)) {
-      if (!this.sits(worker, seat) && !this.isDead(seat))
-        this.fail(`I8: slab ${slab} taken from a live owner: ${step}`);
-    }
-    if (state === TAG_TAIL) {
-      const head = this.m[recordAt(tailHead(before)) + SLAB_TAG] as number;
-      const holder = tagOwner(head);
-      if (tagState(head) !== TAG_CLAIMED || !(this.sits(worker, holder) || this.isDead(holder))) {
-        this.fail(
-          `I2: tail ${slab} of run ${tailHead(before)} changed while its head is ${describeTag(head)}: ${step}`,
-        );
-      }
-    }
-    if (now === TAG_FREE) this.becameFree(slab, step);
-  }
-
-  private becameFree(slab: number, step: string): void {
-    const first = this.layout.slotBase + (slab << this.layout.slotsShift);
-    for (let slot = first; slot <= first + this.layout.positionMask; slot++) {
-      const word = this.m[slot] as number;
-      if (isOccupied(word)) {
-        this.fail(`I5: slab ${slab} is FREE but its slot ${slot - first} is ${describeSlot(word)}: ${step}`);
-      }
-    }
-    for (const held of this.ghost.held.values()) {
-      if (
-        held.succeeded === 0 &&
-        !held.doomed &&
-        held.slab <= slab &&
-        slab < held.slab + held.slabs &&
-        held.frees === 0
-      ) {
-        this.fail(`I5: slab ${slab} is FREE while ${this.name(held.handle)} is live: ${step}`);
-      }
-    }
-  }
-
-  private recChanged(before: number, now: number): void {
-    const same = recEra(before) === recEra(now);
-    if (recEra(now) < recEra(before) || (same && recState(now) < recState(before))) {
-      this.fail(`I9: an epoch record went back from ${describeRec(before)} to ${describeRec(now)}`);
-    }
-    const era = recEra(before);
-    if (this.ghost.closedByHand || !same || recState(before) !== EPOCH_ACTIVE) return;
-    if (this.isReferenced(era)) this.fail(`I10: era ${era} was closed while somebody is inside`);
-  }
-
-  private seatChanged(seat: number, before: number, now: number, worker: LogicalWorker): void {
-    const from = seatState(before);
-    const to = seatState(now);
-    const lives = from === SEAT_LIVE || from === SEAT_SUSPECT;
-    if (to === SEAT_REAPING && lives && !this.isDead(seat))
-      this.fail(`I8: seat ${seat} is being reaped although its holder lives`);
-    if (to === SEAT_FREE && lives && !this.sits(worker, seat))
-      this.fail(`I8: seat ${seat} was freed under its holder`);
-    if (from === SEAT_REAPING && to === SEAT_REAPING && !this.isDead(seatWho(before))) {
-      this.fail(`I8: seat ${seat} was taken from a reaper that lives`);
-    }
-    if (from === SEAT_REAPING && to === SEAT_FREE && !this.sits(worker, seatWho(before))) {
-      this.fail(`I8: seat ${seat} was freed by worker ${worker.index + 1}, which does not reap it`);
-    }
-    if (from === SEAT_FREE && to === SEAT_LIVE) this.seated(seat, worker.index);
-  }
-
-  private slabEraChanged(slab: number, before: number, now: number): void {
-    for (const held of this.ghost.held.values()) {
-      if (held.slab === slab && held.frees === 0 && !held.doomed) {
-        this.fail(`I4: slab ${slab} went from era ${before} to ${now} under ${this.name(held.handle)}`);
-      }
-    }
-  }
-
   /** An object in words. */
   name(handle: number): string {
     const slot = handleSlot(handle);
@@ -516,26 +297,4 @@ export class Oracle {
   slotStateOf(handle: number): number {
     return slotState(this.m[this.slotWord(handle)] as number);
   }
-}
-
-function copyGhost(ghost: Ghost): Ghost {
-  return {
-    held: new Map([...ghost.held].map(([handle, held]) => [handle, { ...held }])),
-    issued: new Set(ghost.issued),
-    freedBy: new Map(ghost.freedBy),
-    freeing: [...ghost.freeing],
-    unknown: new Set(ghost.unknown),
-    discarding: new Set(ghost.discarding),
-    discarded: new Set(ghost.discarded),
-    floor: [...ghost.floor],
-    highestFloor: ghost.highestFloor,
-    inside: ghost.inside.map((eras) => [...eras]),
-    autoClose: new Set(ghost.autoClose),
-    retains: new Map(ghost.retains),
-    allocsBegun: ghost.allocsBegun,
-    freesBegun: ghost.freesBegun,
-    lost: ghost.lost,
-    closedByHand: ghost.closedByHand,
-    sitters: new Map(ghost.sitters),
-  };
 }

@@ -26,14 +26,17 @@ import {
   seatWho,
 } from "../../../src/allocator/words/seat-word.js";
 import { LAST_GENERATION, SLOT_ALLOC, slotState } from "../../../src/allocator/words/slot-word.js";
+import type { Driver, Limits } from "./decisions.js";
 import { mix1, mix2, VisitedStates } from "./hash.js";
 import { type Allocator, type Instances, instancesOf } from "./instances.js";
-import type { Driver, Limits, Mode, Routine } from "./machine.js";
-import { LogicalWorker, Machine } from "./machine.js";
+import { Machine } from "./machine.js";
+import type { Mode } from "./memory.js";
 import { nameWord } from "./names.js";
 import type { Op } from "./ops.js";
 import { Oracle } from "./oracle.js";
 import type { Compiled } from "./source.js";
+import { TruthWords } from "./truth-words.js";
+import { LogicalWorker, type Routine } from "./worker.js";
 
 /** A method of the transformed sources: the same arguments, but it stops at every access. */
 type Stepping<T> = {
@@ -250,9 +253,10 @@ export class World {
       this.oracle.seated(a.seat, index);
       return this.steppingHeap(actor, a, heap.domains);
     });
-    this.machine.onChange = (word, before, now, worker) => this.oracle.onChange(word, before, now, worker);
+    const truth = new TruthWords(this.oracle, m, layout);
+    this.machine.memory.onChange = (word, before, now, worker) => truth.onChange(word, before, now, worker);
     this.machine.onKill = (worker) => this.oracle.died(worker, this.doing[worker.index]?.mayLose ?? 0);
-    this.machine.onDropped = (_, word, value) => this.dropped(word, value);
+    this.machine.memory.onDropped = (_, word, value) => this.dropped(word, value);
     this.machine.reset();
     const setup = new Setup(this, plainHeaps);
     scenario.setup?.(setup);

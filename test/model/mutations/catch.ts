@@ -1,6 +1,6 @@
 /** Runs one mutation against the scenarios until one of them shows it. */
 import { exploreDepthFirst, type Findings } from "../explorer/explore.js";
-import type { Mode } from "../explorer/machine.js";
+import type { Mode } from "../explorer/memory.js";
 import type { Compiled, Sources } from "../explorer/source.js";
 import type { Scenario } from "../explorer/world.js";
 import { SCENARIOS } from "../scenarios/index.js";
@@ -88,11 +88,7 @@ function explore(attempt: Attempt, mutation: Mutation, code: Compiled, ms: numbe
 }
 
 /** The likely ones first, few preemptions before many; then everything else for a moment each. */
-function* attempts(
-  mutation: Mutation,
-  scenarios: readonly Scenario[],
-  budgetMs: number,
-): Generator<Attempt> {
+function* attempts(mutation: Mutation, scenarios: readonly Scenario[], budgetMs: number): Generator<Attempt> {
   const modes = mutation.mode === undefined ? MODES : [mutation.mode];
   const bounds = mutation.preemptions === undefined ? BOUNDS : [mutation.preemptions];
   const byName = new Map(scenarios.map((scenario) => [scenario.name, scenario]));

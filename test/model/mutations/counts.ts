@@ -5,6 +5,8 @@ const COUNTS = "counters/slab-counts.ts";
 const ADOPT = "slabs/adopt.ts";
 const LABEL = "words/label.ts";
 
+const CHANGES = "counters/slab-changes.ts";
+const NOTE_CHANGE = "  m[seatBase + SEAT_CHANGE_RECORD] = slabs > 0 ? record : -record;";
 const COMMIT_FOLDED = "  m[record + SLAB_FOLDED] = counts - ended;";
 const COMMIT_WORDS = `${COMMIT_FOLDED}\n  // Atomic: both are seen before the counters, on processors that reorder stores too.\n  storeSeq(m, record + SLAB_COUNTS, counts - ended);\n`;
 const COMMIT_COUNTERS =
@@ -27,10 +29,15 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "commit-note-first",
-    breaks: "The note is valid before it is complete: a reaper completes a fold with the values of an earlier one.",
+    breaks:
+      "The note is valid before it is complete: a reaper completes a fold with the values of an earlier one.",
     edits: [
       drop(COUNTS, COMMIT_NOTE),
-      change(COUNTS, "  m[seatBase + SEAT_COMMIT_SHARD] = shard;\n", `${COMMIT_NOTE}  m[seatBase + SEAT_COMMIT_SHARD] = shard;\n`),
+      change(
+        COUNTS,
+        "  m[seatBase + SEAT_COMMIT_SHARD] = shard;\n",
+        `${COMMIT_NOTE}  m[seatBase + SEAT_COMMIT_SHARD] = shard;\n`,
+      ),
     ],
     scenarios: ["fold-death", "commit-death", "commit-discard-death"],
   },
@@ -39,7 +46,11 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
     breaks: "The note is made after the slab's words have changed: a death in between loses what they said.",
     edits: [
       drop(COUNTS, COMMIT_NOTE),
-      change(COUNTS, "  count(m, shard + C_ALLOCS, allocs);\n", `${COMMIT_NOTE}  count(m, shard + C_ALLOCS, allocs);\n`),
+      change(
+        COUNTS,
+        "  count(m, shard + C_ALLOCS, allocs);\n",
+        `${COMMIT_NOTE}  count(m, shard + C_ALLOCS, allocs);\n`,
+      ),
     ],
     scenarios: ["fold-death", "commit-death"],
   },
@@ -47,15 +58,23 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
     name: "commit-note-stays",
     breaks: "The note is not withdrawn: the reaper of a later death takes the slab's counts back to it.",
     edits: [
-      change(COUNTS, `  if (cell !== 0) count(m, shard + cell, ended);\n${NOTE_DONE}`, "  if (cell !== 0) count(m, shard + cell, ended);\n}"),
+      change(
+        COUNTS,
+        `  if (cell !== 0) count(m, shard + cell, ended);\n${NOTE_DONE}`,
+        "  if (cell !== 0) count(m, shard + cell, ended);\n}",
+      ),
     ],
-    scenarios: ["fold-death", "commit-death"],
+    scenarios: ["commit-old-note"],
   },
   {
     name: "finish-forgets-note-first",
     breaks: "The reaper withdraws the note before it has done what it says: should it die, nobody does.",
     edits: [
-      change(COUNTS, "  if (record === 0) return;\n", "  if (record === 0) return;\n  m[seatBase + SEAT_COMMIT_RECORD] = 0;\n"),
+      change(
+        COUNTS,
+        "  if (record === 0) return;\n",
+        "  if (record === 0) return;\n  m[seatBase + SEAT_COMMIT_RECORD] = 0;\n",
+      ),
     ],
     scenarios: ["commit-reaper-death"],
   },
@@ -75,7 +94,8 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "start-half",
-    breaks: "A claimed slab starts at another count than the one it was folded at: allocations that never were.",
+    breaks:
+      "A claimed slab starts at another count than the one it was folded at: allocations that never were.",
     edits: [drop(COUNTS, "  m[record + SLAB_FOLDED] = start;")],
     scenarios: ["hint-two-slabs", "alloc-close-advance", "hint-race"],
   },
@@ -89,7 +109,8 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "recycle-without-fold",
-    breaks: "A slab is given back with counts that were not moved: its next owner starts anew and they are lost.",
+    breaks:
+      "A slab is given back with counts that were not moved: its next owner starts anew and they are lost.",
     edits: [drop("slabs/slab.ts", "  foldCounts(m, a.seatBase, record, shard);")],
     scenarios: ["hint-two-slabs", "hint-race", "death-recycle"],
   },
@@ -97,14 +118,18 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
     name: "run-without-fold",
     breaks: "A run is given back with counts that were not moved.",
     edits: [drop("slabs/large-run.ts", "  foldCounts(m, a.seatBase, record, shard);")],
-    scenarios: ["run-free-race", "run-conflict-three"],
+    scenarios: ["counts-exact"],
   },
   {
     name: "slot-before-count",
     breaks: "The slow alloc makes the slot ALLOC before it counts.",
     edits: [
       drop("heap/alloc.ts", "  m[record + SLAB_COUNTS] = counts;"),
-      change("heap/alloc.ts", "  if ((counts & FOLD_MASK) === 0)", "  m[record + SLAB_COUNTS] = counts;\n  if ((counts & FOLD_MASK) === 0)"),
+      change(
+        "heap/alloc.ts",
+        "  if ((counts & FOLD_MASK) === 0)",
+        "  m[record + SLAB_COUNTS] = counts;\n  if ((counts & FOLD_MASK) === 0)",
+      ),
     ],
     scenarios: ["death-alloc", "fold-death", "death-free"],
     equivalent:
@@ -112,12 +137,18 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "count-before-free",
-    breaks: "The fast free counts before the slot is FREE: a death in between counts an allocation that never was.",
+    breaks:
+      "The fast free counts before the slot is FREE: a death in between counts an allocation that never was.",
     edits: [
       change(
         "heap/fast-path.ts",
         "      m[at] = word + 3;\n      m[at + links] = head;\n",
         "      m[record + 16] = (m[record + 16] as number) - 1;\n      m[at] = word + 3;\n      m[record + 16] = (m[record + 16] as number) + 1;\n      m[at + links] = head;\n",
+      ),
+      change(
+        "heap/fast-path.ts",
+        "    m[at] = word + 3;\n    m[at + this._links] = head;\n",
+        "    m[record + 16] = (m[record + 16] as number) - 1;\n    m[at] = word + 3;\n    m[record + 16] = (m[record + 16] as number) + 1;\n    m[at + this._links] = head;\n",
       ),
     ],
     scenarios: ["fold-death", "free-count-death"],
@@ -137,42 +168,56 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "adopt-counts-late",
-    breaks: "An adopter counts after it has taken slots back: what it took back itself is counted as the former owner's.",
+    breaks:
+      "An adopter counts after it has taken slots back: what it took back itself is counted as the former owner's.",
     edits: [
       drop(ADOPT, "  countUnfinished(a, record, tag, first, total);"),
-      change(ADOPT, "  endCollecting(a, record, tag, collected);\n  count(", "  countUnfinished(a, record, tag, first, total);\n  endCollecting(a, record, tag, collected);\n  count("),
+      change(
+        ADOPT,
+        "  endCollecting(a, record, tag, collected);\n  count(",
+        "  countUnfinished(a, record, tag, first, total);\n  endCollecting(a, record, tag, collected);\n  count(",
+      ),
     ],
     scenarios: ["death-owner", "orphan-adopt-two", "orphan-free"],
   },
   {
     name: "excess-never-collected",
     breaks: "What a dead owner had taken back and not counted is counted as its own frees.",
-    edits: [change(ADOPT, "if (excess > 0 && m[record + SLAB_COLLECTING] === 1) {", "if (excess > 0 && a.detached) {")],
+    edits: [
+      change(
+        ADOPT,
+        "if (excess > 0 && m[record + SLAB_COLLECTING] === 1) {",
+        "if (excess > 0 && a.detached) {",
+      ),
+    ],
     scenarios: ["collect-count-death"],
     mode: "tso",
   },
   {
     name: "collecting-not-noted",
     breaks: "An owner does not say that it is taking back: should it die, those frees count as its own.",
-    edits: [
-      change("slabs/remote-free.ts", "  m[record + SLAB_COLLECTING] = 1;\n  for", "  for"),
-    ],
+    edits: [change("slabs/remote-free.ts", "  m[record + SLAB_COLLECTING] = 1;\n  for", "  for")],
     scenarios: ["collect-count-death"],
     mode: "tso",
   },
   {
     name: "collecting-stays",
-    breaks: "An owner never says that it is done taking back: should it die in a free of its own, that counts as another's.",
-    edits: [
-      change("slabs/remote-free.ts", "  m[record + SLAB_COLLECTING] = 0;\n}", "}"),
-    ],
+    breaks:
+      "An owner never says that it is done taking back: should it die in a free of its own, that counts as another's.",
+    edits: [change("slabs/remote-free.ts", "  m[record + SLAB_COLLECTING] = 0;\n}", "}")],
     scenarios: ["collect-count-death", "own-count-death"],
     mode: "tso",
   },
   {
     name: "excess-never-discarded",
     breaks: "What a dead owner had ended by a discard and not counted is counted as its own frees.",
-    edits: [change(ADOPT, "} else if (excess > 0 && isDiscarded(a, record)) {", "} else if (excess > 0 && a.detached) {")],
+    edits: [
+      change(
+        ADOPT,
+        "} else if (excess > 0 && isDiscarded(a, record)) {",
+        "} else if (excess > 0 && a.detached) {",
+      ),
+    ],
     scenarios: ["discard-count-death"],
     mode: "tso",
   },
@@ -181,7 +226,23 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
     breaks: "An occupied slot that was never counted is counted as a free.",
     edits: [change(ADOPT, "const each = excess > 0 ? COUNT_FREE : COUNT_ALLOC;", "const each = COUNT_FREE;")],
     scenarios: ["death-alloc", "death-free", "fold-death"],
-    mode: "weak",
+    equivalent:
+      "allocs count before the slot is ALLOC and frees after it is FREE, so no death leaves more slots occupied than counted; in the other order it is caught: slot-before-count-unrepaired",
+  },
+  {
+    name: "slot-before-count-unrepaired",
+    breaks:
+      "The slow alloc makes the slot ALLOC before it counts, and an adopter counts what is missing as a free.",
+    edits: [
+      change(ADOPT, "const each = excess > 0 ? COUNT_FREE : COUNT_ALLOC;", "const each = COUNT_FREE;"),
+      drop("heap/alloc.ts", "  m[record + SLAB_COUNTS] = counts;"),
+      change(
+        "heap/alloc.ts",
+        "  if ((counts & FOLD_MASK) === 0)",
+        "  m[record + SLAB_COUNTS] = counts;\n  if ((counts & FOLD_MASK) === 0)",
+      ),
+    ],
+    scenarios: ["death-alloc", "death-free"],
   },
   {
     name: "facts-of-older-era",
@@ -193,20 +254,21 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
     name: "label-read-torn",
     breaks: "A reader does not look whether the label changed while it read.",
     edits: [drop(LABEL, "    if (loadSeq(m, seqIndex(ring)) >>> COUNT_SHIFT !== count) continue;")],
-    scenarios: ["label-two", "label-three"],
+    scenarios: ["label-three"],
+    preemptions: 2,
   },
   {
     name: "label-written-in-place",
     breaks: "A label is written where readers read.",
-    edits: [change(LABEL, "const base = bufferIndex(ring, count + 1);", "const base = bufferIndex(ring, count);")],
+    edits: [
+      change(LABEL, "const base = bufferIndex(ring, count + 1);", "const base = bufferIndex(ring, count);"),
+    ],
     scenarios: ["label-two", "label-wrap"],
   },
   {
     name: "label-two-writers",
     breaks: "A second writer does not stop while one is writing.",
-    edits: [
-      change(LABEL, "if ((seq & BUSY) !== 0) return false;\n  const count", "const count"),
-    ],
+    edits: [change(LABEL, "if ((seq & BUSY) !== 0) return false;\n  const count", "const count")],
     scenarios: ["label-two"],
   },
   {
@@ -218,15 +280,49 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
   {
     name: "label-stays-busy",
     breaks: "A reaper does not end the writing its victim died in: no label can be set any more.",
-    edits: [
-      drop(LABEL, "      casSeq(m, seqIndex(ring), seq, seq & (-1 << COUNT_SHIFT));"),
-    ],
+    edits: [drop(LABEL, "      casSeq(m, seqIndex(ring), seq, seq & (-1 << COUNT_SHIFT));")],
     scenarios: ["label-death-must"],
   },
   {
     name: "label-number-lost",
     breaks: "A reaper does not give back the number its victim was taking: numbers run out.",
-    edits: [drop(LABEL, "    if (loadSeq(m, registryEntry(id)) === -seat) casSeq(m, registryEntry(id), -seat, 0);")],
+    edits: [
+      drop(LABEL, "    if (loadSeq(m, registryEntry(id)) === -seat) casSeq(m, registryEntry(id), -seat, 0);"),
+    ],
     scenarios: ["label-death-must"],
+  },
+  {
+    name: "change-without-note",
+    breaks:
+      "A slab is taken or given back without a note: a death before it is counted makes the sum of slabs in use wrong.",
+    edits: [drop(CHANGES, NOTE_CHANGE)],
+    scenarios: ["death-claim", "death-recycle"],
+  },
+  {
+    name: "change-note-first",
+    breaks: "The note is there before it is whole: a reaper brings the counts to those of an earlier change.",
+    edits: [
+      drop(CHANGES, NOTE_CHANGE),
+      change(
+        CHANGES,
+        "  m[seatBase + SEAT_CHANGE_COMMITTED] = (m[seatBase + SEAT_COMMITTED] as number) + slabs;",
+        `${NOTE_CHANGE}\n  m[seatBase + SEAT_CHANGE_COMMITTED] = (m[seatBase + SEAT_COMMITTED] as number) + slabs;`,
+      ),
+    ],
+    scenarios: ["death-recycle", "death-claim", "run-death-again"],
+    equivalent:
+      "a note that is not whole yet is about a tag that has not changed: the reaper finds it as it was before and leaves the counts alone",
+  },
+  {
+    name: "change-always-counts",
+    breaks: "A reaper counts what is noted without looking whether the tag was changed.",
+    edits: [change(CHANGES, "if (held === noted > 0) {", "if (noted !== 0) {")],
+    scenarios: ["death-claim", "death-recycle"],
+  },
+  {
+    name: "change-not-finished",
+    breaks: "A reaper does not count the slab its victim had just taken or given back.",
+    edits: [drop("seats/reap.ts", "  finishChange(m, seat, base);")],
+    scenarios: ["death-claim", "death-recycle"],
   },
 ];

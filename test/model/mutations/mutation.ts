@@ -1,5 +1,5 @@
 /** A small fault put into the allocator's own sources, and the short ways to write one. */
-import type { Mode } from "../explorer/machine.js";
+import type { Mode } from "../explorer/memory.js";
 import type { Edit } from "../explorer/source.js";
 
 export interface Mutation {

@@ -20,8 +20,13 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
         "(word & 268435459) /* FAST_FREE_MASK */ !== 1 ||\n        slot - (word + bias) * -16777216 /* NEGATIVE_UNIT */ !== handle",
         "(word & 268435459) /* FAST_FREE_MASK */ !== 1",
       ),
+      change(
+        FAST,
+        "(word & 268435459) /* FAST_FREE_MASK */ !== 1 ||\n      slot - (word + this._bias) * -16777216 /* NEGATIVE_UNIT */ !== handle",
+        "(word & 268435459) /* FAST_FREE_MASK */ !== 1",
+      ),
     ],
-    scenarios: ["stale-local", "stale-reuse"],
+    scenarios: ["stale-reuse", "stale-local"],
   },
   {
     name: "slow-free-any-generation",
@@ -37,7 +42,8 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "remote-free-reads-slot-again",
-    breaks: "The remote free compares with the slot as it is now, not with the handle: it frees a later object.",
+    breaks:
+      "The remote free compares with the slot as it is now, not with the handle: it frees a later object.",
     edits: [
       change(
         FREE,
@@ -52,13 +58,23 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
     breaks: "A freed slot keeps its generation: the old handle names the next object.",
     edits: [
       change("words/slot-word.ts", "(generation + 1) << 2;", "generation << 2;"),
-      change(FAST, "m[at] = word + 3;\n      m[at + links] = head;", "m[at] = word - 1;\n      m[at + links] = head;"),
+      change(
+        FAST,
+        "m[at] = word + 3;\n      m[at + links] = head;",
+        "m[at] = word - 1;\n      m[at + links] = head;",
+      ),
+      change(
+        FAST,
+        "m[at] = word + 3;\n    m[at + this._links] = head;",
+        "m[at] = word - 1;\n    m[at + this._links] = head;",
+      ),
     ],
-    scenarios: ["stale-local", "free-race"],
+    scenarios: ["free-race"],
   },
   {
     name: "generations-wrap",
-    breaks: "After its last generation a slot begins again with the first: handles of long ago come back to life.",
+    breaks:
+      "After its last generation a slot begins again with the first: handles of long ago come back to life.",
     edits: [
       change(
         "words/slot-word.ts",
@@ -77,6 +93,11 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
         "!== me || m[64 /* PHASE */] !== m[phase]) {\n        return freeNamed(a, at, word);",
         "!== me) {\n        return freeNamed(a, at, word);",
       ),
+      change(
+        FAST,
+        "!== this._me || m[64 /* PHASE */] !== m[this._phase]) {\n      return freeNamed(this._a, at, word);",
+        "!== this._me) {\n      return freeNamed(this._a, at, word);",
+      ),
     ],
     scenarios: ["discard-told"],
   },
@@ -88,6 +109,11 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
         FAST,
         "m[64 /* PHASE */] !== m[phase] ||\n        (size | 0) !== size ||\n        (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||\n        (epoch !== undefined && epoch !== m[epochWord])",
         "(size | 0) !== size ||\n        (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||\n        (epoch !== undefined && epoch !== m[epochWord])",
+      ),
+      change(
+        FAST,
+        "m[64 /* PHASE */] !== m[this._phase] ||\n      (size | 0) !== size ||\n      (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||\n      (epoch",
+        "(size | 0) !== size ||\n      (size - 1) >>> 0 >= 32768 /* FAST_SIZE_LIMIT */ ||\n      (epoch",
       ),
     ],
     scenarios: ["close-told"],
@@ -112,7 +138,8 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "remote-tag-before-slot",
-    breaks: "The freer reads the tag before its slot CAS: the owner it tells may be dead or gone, and nobody looks.",
+    breaks:
+      "The freer reads the tag before its slot CAS: the owner it tells may be dead or gone, and nobody looks.",
     edits: [
       change(REMOTE, TAG_AFTER_CAS, "  if (isHeld(tag)) {"),
       change(
@@ -126,7 +153,9 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
   {
     name: "remote-tag-plain",
     breaks: "The freer reads the tag plainly: that may be early, and then it tells a former owner.",
-    edits: [change(REMOTE, TAG_AFTER_CAS, "  const tag = m[record + SLAB_TAG] as number;\n  if (isHeld(tag)) {")],
+    edits: [
+      change(REMOTE, TAG_AFTER_CAS, "  const tag = m[record + SLAB_TAG] as number;\n  if (isHeld(tag)) {"),
+    ],
     scenarios: ["orphan-adopt-two", "detach-free", "orphan-free"],
     mode: "weak",
   },
@@ -156,7 +185,8 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "pending-by-store",
-    breaks: "The pending bit is set by load and store: another freer's bit, or the collector's swap, is undone.",
+    breaks:
+      "The pending bit is set by load and store: another freer's bit, or the collector's swap, is undone.",
     edits: [
       change(
         REMOTE,
@@ -177,21 +207,26 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
         "if (isHeldBy(a.m[record + SLAB_TAG] as number, a.seat)) collected += collectSlab(a, record);\n  }\n  exchangeSeq(a.m, pendingWord, 0);",
       ),
     ],
-    scenarios: ["remote-collect", "two-pending"],
+    scenarios: ["two-pending", "remote-collect"],
   },
   {
     name: "collect-clears-by-store",
     breaks: "The pending word is read and then cleared by a store: a bit set between the two is lost.",
     edits: [
-      change(REMOTE, SWAP_PENDING, "let bits = loadSeq(a.m, pendingWord);\n  Atomics.store(a.m, pendingWord, 0);"),
+      change(
+        REMOTE,
+        SWAP_PENDING,
+        "let bits = loadSeq(a.m, pendingWord);\n  Atomics.store(a.m, pendingWord, 0);",
+      ),
     ],
     scenarios: ["two-pending", "remote-collect-two"],
   },
   {
     name: "collect-without-second-read",
-    breaks: "Nothing keeps the scan behind the swap of the pending word: its plain reads may precede the freer's CAS.",
+    breaks:
+      "Nothing keeps the scan behind the swap of the pending word: its plain reads may precede the freer's CAS.",
     edits: [drop(REMOTE, "loadSeq(a.m, pendingWord); // for its ordering alone: see the head of this file")],
-    scenarios: ["remote-collect", "free-offset-race", "death-remote-unseen"],
+    scenarios: ["collect-stale", "remote-collect-two"],
     mode: "weak",
   },
   {
@@ -232,7 +267,8 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "take-back-plain",
-    breaks: "The slot is read plainly before it is reused: the former holder may still be writing to the object.",
+    breaks:
+      "The slot is read plainly before it is reused: the former holder may still be writing to the object.",
     edits: [change(REMOTE, "const word = loadSeq(m, slot);\n    if", "const word = seen;\n    if")],
     scenarios: ["remote-collect", "free-remote-race"],
     equivalent:
@@ -242,7 +278,11 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
     name: "hint-before-free",
     breaks: "The hint is set before the tag says FREE.",
     edits: [
-      change("slabs/slab.ts", "  setFree(m, layout, slab);\n  a.exhaustedPhase = Number.NaN;", "  a.exhaustedPhase = Number.NaN;"),
+      change(
+        "slabs/slab.ts",
+        "  setFree(m, layout, slab);\n  a.exhaustedPhase = Number.NaN;",
+        "  a.exhaustedPhase = Number.NaN;",
+      ),
       change(
         "slabs/slab.ts",
         "  const bytes = releasePages(a, tag, slab, 1);",

@@ -13,21 +13,20 @@ const ADOPT_CAS =
 const ADOPT_ERA = "const era = loadSeq(m, record + SLAB_ERA);\n  const first";
 const ADOPT_SLOT = "let word = loadSeq(m, slot);";
 const LEAVE_FREE = "  storeSeq(m, a.seatBase + SEAT_WORD, packSeat(a.incarnation, 0, SEAT_FREE));";
-const GIVE_UP_TAG =
-  "  casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_ORPHANED, 0));";
+const GIVE_UP_TAG = "  casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_ORPHANED, 0));";
 
 export const SEAT_MUTATIONS: readonly Mutation[] = [
   {
     name: "seat-by-store",
     breaks: "A seat is taken by a store: two threads take the same one.",
     edits: [change(SEAT, "if (!casSeq(m, index, word, taken)) continue;", "storeSeq(m, index, taken);")],
-    scenarios: ["attach-two"],
+    scenarios: ["attach-both"],
   },
   {
     name: "seat-keeps-old-lists",
     breaks: "A new holder of a seat believes the lists of the former one.",
     edits: [drop(SEAT, "    m[a.seatBase + SEAT_OWN + ring] = 0;")],
-    scenarios: ["reap-death-attach", "reapers-two", "reapers-two-busy"],
+    scenarios: ["detach-attach-lists"],
   },
   {
     name: "leave-seat-first",
@@ -80,7 +79,9 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
   {
     name: "reap-without-takeover",
     breaks: "Nobody goes on with the seats a dead reaper was reaping.",
-    edits: [change(REAP, "if (seatState(word) === SEAT_REAPING && seatWho(word) === seat) {", "if (a.detached) {")],
+    edits: [
+      change(REAP, "if (seatState(word) === SEAT_REAPING && seatWho(word) === seat) {", "if (a.detached) {"),
+    ],
     scenarios: ["death-reap", "reap-chain"],
   },
   {
@@ -91,7 +92,8 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "reap-clears-pending-late",
-    breaks: "The reaper clears the pending words after the seat is free: a successor is not told of its remote frees.",
+    breaks:
+      "The reaper clears the pending words after the seat is free: a successor is not told of its remote frees.",
     edits: [
       change(
         REAP,
@@ -149,7 +151,10 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
     name: "reap-keeps-memberships",
     breaks: "A dead member stays inside: its epoch is never closed.",
     edits: [
-      drop(REAP, "    if (loadSeq(m, base + SEAT_SREF + ring) !== 0) storeSeq(m, base + SEAT_SREF + ring, 0);"),
+      drop(
+        REAP,
+        "    if (loadSeq(m, base + SEAT_SREF + ring) !== 0) storeSeq(m, base + SEAT_SREF + ring, 0);",
+      ),
     ],
     scenarios: ["exit-death", "enter-death"],
   },
@@ -157,8 +162,16 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
     name: "reap-does-not-exit",
     breaks: "The dead thread was the last one inside, and its reaper does not close in its place.",
     edits: [
-      change(REAP, "if ((refs & REFS_CLOSED) === 0) tryAutoClose(a, ring, era);\n    else if", "if ((refs & REFS_CLOSED) !== 0 &&"),
-      change(REAP, "(rec === packRec(era, EPOCH_ACTIVE)) closeEra", "rec === packRec(era, EPOCH_ACTIVE)) closeEra"),
+      change(
+        REAP,
+        "if ((refs & REFS_CLOSED) === 0) tryAutoClose(a, ring, era);\n    else if",
+        "if ((refs & REFS_CLOSED) !== 0 &&",
+      ),
+      change(
+        REAP,
+        "(rec === packRec(era, EPOCH_ACTIVE)) closeEra",
+        "rec === packRec(era, EPOCH_ACTIVE)) closeEra",
+      ),
     ],
     scenarios: ["exit-death", "enter-death"],
   },
@@ -170,28 +183,29 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "deep-skips-own",
-    breaks: "A deep sync does not look at the own slabs: what a dead freer freed without telling is not found.",
+    breaks:
+      "A deep sync does not look at the own slabs: what a dead freer freed without telling is not found.",
     edits: [drop(SYNC, "  forEachOwn(a, (record) => collectSlab(a, record));")],
     scenarios: ["death-remote", "death-remote-close"],
   },
   {
     name: "deep-skips-orphans",
     breaks: "A deep sync adopts nothing: a dead thread's slabs stay ORPHANED.",
-    edits: [
-      change(SYNC, "if (isAdoptable(tag)) adoptSlab(a, record, tag);\n    else if", "if"),
-    ],
+    edits: [change(SYNC, "if (isAdoptable(tag)) adoptSlab(a, record, tag);\n    else if", "if")],
     scenarios: ["orphan-free", "death-owner"],
   },
   {
     name: "deep-cached-late",
     breaks: "DEEP is read after the scan it asks for: a death in between is taken for looked after.",
     edits: [change(SYNC, "a.deepSeen = deepNow;", "a.deepSeen = loadSeq(m, DEEP);")],
-    scenarios: ["honest-reap", "orphan-late", "detach-free"],
+    scenarios: ["deep-cached"],
   },
   {
     name: "suspicion-unanswered",
     breaks: "A suspected thread that lives gives its seat up.",
-    edits: [drop(SYNC, "  if (suspected && casSeq(m, a.seatBase + SEAT_WORD, word, a.seatWord)) return true;")],
+    edits: [
+      drop(SYNC, "  if (suspected && casSeq(m, a.seatBase + SEAT_WORD, word, a.seatWord)) return true;"),
+    ],
     scenarios: ["suspect", "suspect-two"],
   },
   {
@@ -226,11 +240,13 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
     edits: [change(ADOPT, ADOPT_SLOT, "let word = m[slot] as number;")],
     scenarios: ["orphan-adopt-two", "orphan-free", "detach-free"],
     mode: "weak",
-    equivalent: "the slab's era is read atomically between the CAS and the slots, which keeps the plain reads behind it",
+    equivalent:
+      "the slab's era is read atomically between the CAS and the slots, which keeps the plain reads behind it",
   },
   {
     name: "adopt-all-plain",
-    breaks: "An adopter reads era and slots plainly: they may precede its CAS, and a remote free that read the tag before it is missed.",
+    breaks:
+      "An adopter reads era and slots plainly: they may precede its CAS, and a remote free that read the tag before it is missed.",
     edits: [
       change(ADOPT, ADOPT_SLOT, "let word = m[slot] as number;"),
       change(ADOPT, ADOPT_ERA, "const era = m[record + SLAB_ERA] as number;\n  const first"),
@@ -241,15 +257,28 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
   {
     name: "adopt-any-era",
     breaks: "An adopted slab is allocated from although its era is not the one the thread allocates in.",
-    edits: [change(ADOPT, "if (isDraining(a, record) || era !== m[a.seatBase + SEAT_ERA]) {", "if (isDraining(a, record) || era < 0) {")],
+    edits: [
+      change(
+        ADOPT,
+        "if (isDraining(a, record) || era !== m[a.seatBase + SEAT_ERA]) {",
+        "if (isDraining(a, record) || era < 0) {",
+      ),
+    ],
     scenarios: ["adopt-newer-era"],
   },
   {
     name: "adopt-without-draining",
     breaks: "An adopted slab is not asked whether its era is closed.",
-    edits: [change(ADOPT, "if (isDraining(a, record) || era !== m[a.seatBase + SEAT_ERA]) {", "if (era !== m[a.seatBase + SEAT_ERA]) {")],
+    edits: [
+      change(
+        ADOPT,
+        "if (isDraining(a, record) || era !== m[a.seatBase + SEAT_ERA]) {",
+        "if (era !== m[a.seatBase + SEAT_ERA]) {",
+      ),
+    ],
     scenarios: ["orphan-free", "discard-orphan", "detach-free"],
-    equivalent: "a thread allocates in an era only if that is open for it (useEra), so a draining slab's era differs",
+    equivalent:
+      "a thread allocates in an era only if that is open for it (useEra), so a draining slab's era differs",
   },
   {
     name: "adopt-keeps-freed-run",
@@ -260,13 +289,25 @@ export const SEAT_MUTATIONS: readonly Mutation[] = [
   {
     name: "orphaned-runs-unseen",
     breaks: "A run whose owner is gone is not adopted.",
-    edits: [change(ADOPT, "return state === TAG_ORPHANED || (state === TAG_LARGE && tagOwner(tag) === 0);", "return state === TAG_ORPHANED;")],
+    edits: [
+      change(
+        ADOPT,
+        "return state === TAG_ORPHANED || (state === TAG_LARGE && tagOwner(tag) === 0);",
+        "return state === TAG_ORPHANED;",
+      ),
+    ],
     scenarios: ["run-orphan"],
   },
   {
     name: "adopt-forgets-frees",
     breaks: "An adopter leaves REMOTE_FREED slots to be collected: nobody is told of those any more.",
-    edits: [change(ADOPT, "if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) {\n      word", "if (a.detached) {\n      word")],
+    edits: [
+      change(
+        ADOPT,
+        "if ((word & SLOT_STATE_MASK) === SLOT_REMOTE_FREED) {\n      word",
+        "if (a.detached) {\n      word",
+      ),
+    ],
     scenarios: ["orphan-free", "orphan-adopt-two"],
   },
 ];

@@ -5,7 +5,8 @@ const SLAB = "slabs/slab.ts";
 const MAP = "slabs/free-map.ts";
 const RUN = "slabs/large-run.ts";
 
-const CLAIM_CAS = "if (!casSeq(m, record + SLAB_TAG, TAG_FREE, claimed)) {\n    count(m, bin + C_ACQUIRE_FAILS, 1);";
+const CLAIM_CAS =
+  "if (!casSeq(m, record + SLAB_TAG, TAG_FREE, claimed)) {\n    count(m, bin + C_ACQUIRE_FAILS, 1);";
 const STORE_ERA = "  storeSeq(m, record + SLAB_ERA, era);";
 const RECYCLE_CAS = "if (!casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) {";
 const RECYCLE_HINT = "  setFree(m, layout, slab);\n  a.exhaustedPhase = Number.NaN;";
@@ -32,11 +33,13 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
     name: "claim-loser-clears-hint",
     breaks: "Who loses a claim clears the hint: a slab given back in between is forgotten.",
     edits: [change(SLAB, CLAIM_CAS, `${CLAIM_CAS}\n    clearFree(m, layout, slab);`)],
-    scenarios: ["hint-lost", "hint-lost-three", "acquire-three"],
+    scenarios: ["hint-two-slabs"],
+    preemptions: 2,
   },
   {
     name: "claim-era-plain",
-    breaks: "The claimed slab's era is stored plainly: a discard that scans the tags may not see it and the claimer not see the discard.",
+    breaks:
+      "The claimed slab's era is stored plainly: a discard that scans the tags may not see it and the claimer not see the discard.",
     edits: [change(SLAB, STORE_ERA, "  m[record + SLAB_ERA] = era;")],
     scenarios: ["discard-late-claim", "discard-late-claim-closed"],
     mode: "tso",
@@ -46,13 +49,18 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
     breaks: "The slab is OWNED before it has its era: a discard of that era passes it by.",
     edits: [
       drop(SLAB, STORE_ERA),
-      change(SLAB, "  m[record + SLAB_HEAD] = 0;\n  m[record + SLAB_CARVED] = 0;\n  setUpOwned", `${STORE_ERA}\n  m[record + SLAB_HEAD] = 0;\n  m[record + SLAB_CARVED] = 0;\n  setUpOwned`),
+      change(
+        SLAB,
+        "  m[record + SLAB_HEAD] = 0;\n  m[record + SLAB_CARVED] = 0;\n  setUpOwned",
+        `${STORE_ERA}\n  m[record + SLAB_HEAD] = 0;\n  m[record + SLAB_CARVED] = 0;\n  setUpOwned`,
+      ),
     ],
     scenarios: ["discard-late-claim", "death-claim"],
   },
   {
     name: "claim-no-second-look",
-    breaks: "The claimer does not look at the record again: an object appears in an epoch that was closed or discarded before.",
+    breaks:
+      "The claimer does not look at the record again: an object appears in an epoch that was closed or discarded before.",
     edits: [
       change(
         SLAB,
@@ -71,14 +79,36 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   {
     name: "claim-keeps-old-list",
     breaks: "A claimed slab keeps the list of its former owner.",
-    edits: [drop(SLAB, "  m[record + SLAB_HEAD] = 0;\n  m[record + SLAB_CARVED] = 0;\n  setUpOwned(a, record, classIndex, true);")],
+    edits: [
+      drop(
+        SLAB,
+        "  m[record + SLAB_HEAD] = 0;\n  m[record + SLAB_CARVED] = 0;\n  setUpOwned(a, record, classIndex, true);",
+      ),
+    ],
     scenarios: ["hint-two-slabs", "hint-race"],
   },
   {
     name: "recycle-by-plain-store",
-    breaks: "The tag becomes FREE by a plain store: it overtakes the slots' stores, and the next owner finds objects.",
+    breaks: "The tag becomes FREE by a plain store.",
     edits: [change(SLAB, RECYCLE_CAS, "m[record + SLAB_TAG] = TAG_FREE;\n  if (a.detached) {")],
-    scenarios: ["hint-race", "remote-recycle", "alloc-close-advance"],
+    scenarios: ["hint-race", "remote-recycle"],
+    mode: "weak",
+    equivalent:
+      "whatever was freed since the last fold is folded just before, and a fold stores the slab's counts atomically, which publishes the slots",
+  },
+  {
+    name: "recycle-all-plain",
+    breaks:
+      "The tag becomes FREE by a plain store, and nothing before publishes: it overtakes the slots' stores.",
+    edits: [
+      change(SLAB, RECYCLE_CAS, "m[record + SLAB_TAG] = TAG_FREE;\n  if (a.detached) {"),
+      change(
+        "counters/slab-counts.ts",
+        "storeSeq(m, record + SLAB_COUNTS, counts - ended);",
+        "m[record + SLAB_COUNTS] = counts - ended;",
+      ),
+    ],
+    scenarios: ["recycle-seen", "hint-race", "remote-recycle"],
     mode: "weak",
   },
   {
@@ -102,7 +132,12 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   {
     name: "recycle-stays-listed",
     breaks: "A slab that is given back stays in its owner's list.",
-    edits: [drop(SLAB, "  removeFromBin(a, record);\n  unlinkOwn(a, record, tagRing(tag));\n  m[record + SLAB_FAST_OWNER] = 0;")],
+    edits: [
+      drop(
+        SLAB,
+        "  removeFromBin(a, record);\n  unlinkOwn(a, record, tagRing(tag));\n  m[record + SLAB_FAST_OWNER] = 0;",
+      ),
+    ],
     scenarios: ["hint-race", "alloc-close-advance"],
   },
   {
@@ -127,7 +162,8 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "partial-never-unlisted",
-    breaks: "A slab taken from the waiting ones still counts as waiting: its place in the list is searched for in vain.",
+    breaks:
+      "A slab taken from the waiting ones still counts as waiting: its place in the list is searched for in vain.",
     edits: [
       change(
         SLAB,
@@ -141,7 +177,8 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
     name: "room-forgotten",
     breaks: "The slab that was current is not kept when another one gets room: its free slots are nobody's.",
     edits: [drop(SLAB, "  if (hasRoom(m, current)) listIfRoom(a, current);")],
-    scenarios: ["partial-slabs", "free-race-three"],
+    scenarios: ["free-race-three"],
+    preemptions: 2,
   },
   {
     name: "partial-not-searched",
@@ -152,10 +189,26 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
       "no slab that waits leaves its bin alone: whatever gives slabs back has emptied the lists before (resetBins in useEra and leaveSeat, clearPartials in giveBackEmpty)",
   },
   {
+    name: "bins-keep-old-slabs",
+    breaks:
+      "Neither a new era nor leaving a bin takes a waiting slab out of its list: it is allocated from in an era not its own.",
+    edits: [
+      change(SLAB, "if (m[record + SLAB_PARTIAL_NEXT] !== NOT_LISTED) {", "if (a.detached) {"),
+      change(
+        "seats/sync.ts",
+        "  resetBins(a);\n  m[a.seatBase + SEAT_ERA] = era;",
+        "  m[a.seatBase + SEAT_ERA] = era;",
+      ),
+    ],
+    scenarios: ["partial-close"],
+  },
+  {
     name: "clear-without-second-look",
-    breaks: "Clearing a summary bit does not look at the word below again: a hint set in between is out of reach.",
+    breaks:
+      "Clearing a summary bit does not look at the word below again: a hint set in between is out of reach.",
     edits: [change(MAP, "if (loadSeq(m, below) !== 0) {", "if (below < 0) {")],
     scenarios: ["free-map-levels"],
+    preemptions: 2,
   },
   {
     name: "hint-one-level",
@@ -173,11 +226,13 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
         "const left = loadSeq(m, word) & ~bit;\n    Atomics.store(m, word, left);",
       ),
     ],
-    scenarios: ["hint-two-slabs", "acquire-three", "run-conflict"],
+    scenarios: ["hint-two-slabs"],
+    preemptions: 2,
   },
   {
     name: "run-tails-first",
-    breaks: "A run's tails are freed before its head is unpublished: others take parts of a run that still looks whole.",
+    breaks:
+      "A run's tails are freed before its head is unpublished: others take parts of a run that still looks whole.",
     edits: [
       change(RUN, `${RUN_TO_CLAIMED}`, `${FREE_TAILS} //\n${RUN_TO_CLAIMED}`),
       drop(RUN, `\n${FREE_TAILS}\n`),
@@ -192,7 +247,8 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "run-alloc-before-large",
-    breaks: "The object exists before the run does: a claim that a reaper undoes leaves an object in a FREE slab.",
+    breaks:
+      "The object exists before the run does: a claim that a reaper undoes leaves an object in a FREE slab.",
     edits: [
       drop(RUN, ALLOC_RUN),
       change(
@@ -217,17 +273,23 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "run-era-plain",
-    breaks: "The era of a run of one slab is stored plainly: a discard may not see it, nor the claimer the discard.",
+    breaks:
+      "The era of a run of one slab is stored plainly: a discard may not see it, nor the claimer the discard.",
     edits: [change(RUN, STORE_ERA, "  m[record + SLAB_ERA] = era;")],
     scenarios: ["discard-late-run"],
     mode: "tso",
   },
   {
     name: "run-length-late",
-    breaks: "The run's length is stored after its tails were taken: a reaper of the claim does not find them.",
+    breaks:
+      "The run's length is stored after its tails were taken: a reaper of the claim does not find them.",
     edits: [
       drop(RUN, "  storeSeq(m, record + SLAB_RUN, length);"),
-      change(RUN, "  const closed = !retired &&", "  storeSeq(m, record + SLAB_RUN, length);\n  const closed = !retired &&"),
+      change(
+        RUN,
+        "  const closed = !retired &&",
+        "  storeSeq(m, record + SLAB_RUN, length);\n  const closed = !retired &&",
+      ),
     ],
     scenarios: ["run-death-claim", "run-death-again"],
   },
@@ -235,11 +297,12 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
     name: "run-undone-without-tails",
     breaks: "A run that could not be had keeps the tails it got.",
     edits: [drop(RUN, "    freeTails(m, a.layout, head, taken);")],
-    scenarios: ["run-conflict", "run-conflict-three"],
+    scenarios: ["run-conflict-tail"],
   },
   {
     name: "run-tails-by-store",
-    breaks: "Tails are freed without looking whose they are: a reaper with an old length frees others' slabs.",
+    breaks:
+      "Tails are freed without looking whose they are: a reaper with an old length frees others' slabs.",
     edits: [
       change(
         RUN,
@@ -247,13 +310,18 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
         "storeSeq(m, recordAt(slab) + SLAB_TAG, TAG_FREE);\n    setFree(m, layout, slab);",
       ),
     ],
-    scenarios: ["run-death-again", "run-death-claim", "run-death-free"],
+    scenarios: ["run-conflict-death"],
   },
   {
     name: "run-retired-head",
-    breaks: "A run begins at a slab whose first slot has used up its generations: it has no object to be named by.",
+    breaks:
+      "A run begins at a slab whose first slot has used up its generations: it has no object to be named by.",
     edits: [
-      change(RUN, "const retired = (word & SLOT_STATE_MASK) !== SLOT_FREE;", "const retired = word < SLOT_FREE;"),
+      change(
+        RUN,
+        "const retired = (word & SLOT_STATE_MASK) !== SLOT_FREE;",
+        "const retired = word < SLOT_FREE;",
+      ),
     ],
     scenarios: ["run-retired-head"],
   },
@@ -273,23 +341,31 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "hint-never-repaired-by-scan",
-    breaks: "The last look at all tags before out of memory does not repair hints: a dead recycler's slab is out of reach until it is reaped.",
-    edits: [
-      drop("heap/alloc.ts", "      if (!hasFreeHint(m, layout, slab)) repairFree(m, layout, slab);"),
-    ],
+    breaks:
+      "The last look at all tags before out of memory does not repair hints: a dead recycler's slab is out of reach until it is reaped.",
+    edits: [drop("heap/alloc.ts", "      if (!hasFreeHint(m, layout, slab)) repairFree(m, layout, slab);")],
     scenarios: ["hint-death"],
   },
   {
     name: "no-confirming-scan",
     breaks: "Hints are trusted for out of memory.",
-    edits: [change("heap/alloc.ts", "    confirmTags(a);\n    found", "    if (a.detached) confirmTags(a);\n    found")],
+    edits: [
+      change(
+        "heap/alloc.ts",
+        "    confirmTags(a);\n    found",
+        "    if (a.detached) confirmTags(a);\n    found",
+      ),
+    ],
     scenarios: ["hint-death"],
   },
   {
     name: "hint-not-repaired-in-sync",
     breaks: "A deep sync does not repair hints.",
     edits: [
-      drop("seats/sync.ts", "    else if (tag === TAG_FREE && !hasFreeHint(m, layout, slab)) repairFree(m, layout, slab);"),
+      drop(
+        "seats/sync.ts",
+        "    else if (tag === TAG_FREE && !hasFreeHint(m, layout, slab)) repairFree(m, layout, slab);",
+      ),
     ],
     scenarios: ["death-recycle", "hint-death"],
     equivalent:
@@ -298,7 +374,13 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   {
     name: "pressure-unheard",
     breaks: "Nobody gives its empty slabs to a thread without memory.",
-    edits: [change("seats/sync.ts", "    a.pressureSeen = pressure;\n    giveBackEmpty(a);", "    a.pressureSeen = pressure;")],
+    edits: [
+      change(
+        "seats/sync.ts",
+        "    a.pressureSeen = pressure;\n    giveBackEmpty(a);",
+        "    a.pressureSeen = pressure;",
+      ),
+    ],
     scenarios: ["pressure-heard"],
   },
   {
@@ -309,10 +391,14 @@ export const SLAB_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "exhausted-phase-late",
-    breaks: "The PHASE at which nothing was free is read after the search: what changed meanwhile is not looked for.",
-    edits: [change("heap/alloc.ts", "    a.exhaustedPhase = phase;", "    a.exhaustedPhase = loadSeq(m, PHASE);")],
+    breaks:
+      "The PHASE at which nothing was free is read after the search: what changed meanwhile is not looked for.",
+    edits: [
+      change("heap/alloc.ts", "    a.exhaustedPhase = phase;", "    a.exhaustedPhase = loadSeq(m, PHASE);"),
+    ],
     scenarios: ["orphan-adopt-two", "hint-race"],
-    equivalent: "the next alloc finds PHASE changed, and its sync looks at all tags by itself when there is anything new",
+    equivalent:
+      "the next alloc finds PHASE changed, and its sync looks at all tags by itself when there is anything new",
   },
   {
     name: "closed-not-noticed",

@@ -1,17 +1,5 @@
 /** Deaths: a worker vanishes at any access, and whoever reaps it may vanish too. */
-import {
-  advance,
-  alloc,
-  attach,
-  close,
-  detach,
-  discard,
-  free,
-  large,
-  reap,
-  suspect,
-  sync,
-} from "../explorer/ops.js";
+import { advance, alloc, attach, close, discard, free, large, reap, sync } from "../explorer/ops.js";
 import type { Scenario, Setup } from "../explorer/world.js";
 
 /** x and y fill worker 1's slab. */
@@ -348,60 +336,6 @@ export const DEATHS: readonly Scenario[] = [
     scripts: [[], [free("w"), alloc("q")], [reap(1), alloc("z")], [attach, alloc("y")]],
   },
   {
-    name: "death-attach",
-    about: "a worker dies while it attaches",
-    slabs: 1,
-    killable: [3],
-    unattached: [3],
-    scripts: [
-      [alloc("x"), free("x")],
-      [reap(3), alloc("y")],
-      [attach, alloc("q")],
-    ],
-  },
-  {
-    name: "attach-two",
-    about: "two workers want the last seat",
-    unattached: [1, 2],
-    options: { maxWorkers: 2 },
-    core: true,
-    scripts: [[attach], [attach]],
-  },
-  {
-    name: "detach-free",
-    about: "a worker gives its seat back while its objects are freed",
-    core: true,
-    setup: (s) => full(s, [2]),
-    scripts: [
-      [free("y"), detach],
-      [free("x"), sync, alloc("p")],
-    ],
-  },
-  {
-    name: "detach-death",
-    about: "a worker dies while it gives its seat back",
-    killable: [1],
-    setup: (s) => full(s, [2]),
-    scripts: [
-      [free("y"), detach],
-      [free("x"), reap(1), alloc("p")],
-    ],
-  },
-  {
-    name: "detach-attach",
-    about: "a seat is given back and taken again",
-    unattached: [2],
-    options: { maxWorkers: 2 },
-    setup(s) {
-      s.alloc(1, "x");
-      s.give(1, 2, "x");
-    },
-    scripts: [
-      [alloc("y"), detach],
-      [attach, free("x"), alloc("z")],
-    ],
-  },
-  {
     name: "deaths-two",
     about: "two workers die, each freeing the other's object",
     killable: [1, 2],
@@ -416,34 +350,6 @@ export const DEATHS: readonly Scenario[] = [
       [free("y"), alloc("z")],
       [free("x"), advance],
       [reap(1), reap(2)],
-    ],
-  },
-  {
-    name: "suspect",
-    about: "a suspected worker answers, or is dead",
-    slabs: 1,
-    killable: [1],
-    setup(s) {
-      s.alloc(1, "x");
-    },
-    scripts: [
-      [alloc("y"), free("x"), alloc("z")],
-      [suspect(1), reap(1), alloc("q")],
-    ],
-  },
-  {
-    name: "suspect-two",
-    about: "the same with two who suspect",
-    slabs: 1,
-    killable: [1],
-    setup(s) {
-      s.alloc(1, "x");
-      s.give(1, 2, "x");
-    },
-    scripts: [
-      [alloc("y"), alloc("z")],
-      [suspect(1), free("x"), suspect(1)],
-      [suspect(1), reap(1)],
     ],
   },
   {

@@ -6,6 +6,7 @@ import { DISCARDS } from "./discards.js";
 import { DOMAINS } from "./domains.js";
 import { EPOCHS } from "./epochs.js";
 import { OBJECTS } from "./objects.js";
+import { SEATS } from "./seats.js";
 import { SLABS } from "./slabs.js";
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -14,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...DISCARDS,
   ...SLABS,
   ...DOMAINS,
+  ...SEATS,
   ...DEATHS,
   ...COUNTS,
 ];

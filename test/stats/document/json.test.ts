@@ -54,6 +54,19 @@ describe("stringifyStats", () => {
     expect(keys.slice(0, declared.length)).toEqual(declared);
     expect(keys.slice(declared.length)).toEqual(["more"]);
   });
+
+  test.each([null, true, [2], {}, Object.create(null), Symbol("x"), 2n, () => 2])(
+    "an indent that is neither number nor text is refused: %#",
+    (indent) => {
+      const write = (): unknown => stringifyStats(ourDocument(), indent as never);
+      expect(write).toThrow(InvalidTypeError);
+      expect(write).toThrow(/indent must be a number of spaces or a string; got [^[]+[.]$/);
+    },
+  );
+
+  test.each([Number.NaN, -1, 0.5, Infinity])("an indent of %s spaces is taken as JSON.stringify does", (n) => {
+    expect(JSON.parse(stringifyStats(ourDocument(), n))).toHaveProperty("classes");
+  });
 });
 
 describe("parseJsonExact", () => {

@@ -230,19 +230,43 @@ describe("methods", () => {
     expect(readStats(text)).toEqual(document);
   });
 
-  test.each([-1, 3, 0.5, Number.NaN, Number.POSITIVE_INFINITY, "0", null, undefined, {}, 2 ** 32])(
+  test.each([-1, 3, 16, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32])(
     "class index %s is refused",
     (index) => {
-      for (const call of [() => reader.class(index as number), () => reader.epoch(index as number, 0)]) {
+      for (const call of [() => reader.class(index), () => reader.epoch(index, 0)]) {
         expect(call).toThrow(InvalidValueError);
-        expect(call).toThrow(/class index .* from 0 to 2; got/);
+        expect(call).toThrow(`class index must be a whole number from 0 to 2; got ${index}.`);
       }
     },
   );
 
-  test.each([-1, 16, 0.5, Number.NaN, "0", null, undefined, {}])("epoch id %s is refused", (id) => {
-    expect(() => reader.epoch(0, id as number)).toThrow(InvalidValueError);
-    expect(() => reader.epoch(0, id as number)).toThrow(/epoch id .* from 0 to 15; got/);
+  test.each([-1, 16, 0.5, Number.NaN, 2 ** 32])("epoch id %s is refused", (id) => {
+    expect(() => reader.epoch(0, id)).toThrow(InvalidValueError);
+    expect(() => reader.epoch(0, id)).toThrow(`epoch id must be a whole number from 0 to 15; got ${id}.`);
+  });
+
+  test("an index that is no number is refused, with a word on what it is", () => {
+    const values: [unknown, string][] = [
+      ["0", 'got "0".'],
+      [null, "got null."],
+      [undefined, "got undefined."],
+      [true, "got true."],
+      [1n, "got 1."],
+      [Symbol("x"), "got Symbol(x)."],
+      [{}, "got an object."],
+      [Object.create(null), "got an object."],
+      [[0], "got an array."],
+    ];
+    for (const [value, words] of values) {
+      for (const call of [
+        () => reader.class(value as number),
+        () => reader.epoch(value as number, 0),
+        () => reader.epoch(0, value as number),
+      ]) {
+        expect(call).toThrow(InvalidTypeError);
+        expect(call).toThrow(words);
+      }
+    }
   });
 });
 

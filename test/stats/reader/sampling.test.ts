@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HISTOGRAM_FIELDS, HISTOGRAM_REMOTE_FREE } from "../../../src/allocator/counters/fields.js";
 import { histogramAt, recordDuration } from "../../../src/allocator/counters/histogram.js";
-import { InvalidValueError } from "../../../src/allocator/errors.js";
+import { InvalidTypeError, InvalidValueError } from "../../../src/allocator/errors.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { type LatencyStats, percentileNs, StatsReader } from "../../../src/stats/index.js";
 import { startSampling } from "../../../src/stats.js";
@@ -136,8 +136,22 @@ describe("histograms", () => {
   test("a percentile of nothing is undefined; one that is none is refused", () => {
     const empty = latency().remote_free;
     expect(percentileNs(empty, 50)).toBeUndefined();
-    for (const percent of [-1, 100.1, Number.NaN, Number.POSITIVE_INFINITY, undefined, "x"]) {
-      expect(() => percentileNs(empty, percent as number)).toThrow(InvalidValueError);
+    for (const percent of [-1, 100.1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => percentileNs(empty, percent)).toThrow(InvalidValueError);
     }
+    for (const percent of [undefined, null, "50", [50], {}, Object.create(null), Symbol("x"), 50n]) {
+      expect(() => percentileNs(empty, percent as number)).toThrow(InvalidTypeError);
+      expect(() => percentileNs(empty, percent as number)).toThrow(/percent must be .* from 0 to 100; got/);
+    }
+  });
+
+  test("a percentile of what is no histogram is refused", () => {
+    const pairs = [5, null, [], [1], ["1", 1], [1, Symbol("x")], [-1, 1], [Infinity, 1], [1, Number.NaN], [1, -1n]];
+    const rows = [undefined, null, 5, Symbol("x"), {}, { buckets: {} }, { buckets: "ab" }, { buckets: new Array(2) }];
+    for (const row of [...rows, ...pairs.map((pair) => ({ buckets: [[0, 1], pair] }))]) {
+      expect(() => percentileNs(row as never, 50)).toThrow(InvalidTypeError);
+      expect(() => percentileNs(row as never, 50)).toThrow(/percentileNs: latency.* must .*; got/);
+    }
+    expect(percentileNs({ buckets: [[4, 2n]] } as never, 50)).toBe(5);
   });
 });

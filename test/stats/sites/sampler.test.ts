@@ -366,7 +366,11 @@ describe("on and off", () => {
   });
 
   test("bad arguments", () => {
-    expect(() => sampleSites({} as SlabHeap)).toThrow("heap must be a SlabHeap; got an object");
+    const prototype = Object.getPrototypeOf(heap) as SlabHeap;
+    for (const value of [{}, undefined, null, Symbol("x"), prototype, Object.create(prototype)]) {
+      expect(() => sampleSites(value as SlabHeap)).toThrow(InvalidTypeError);
+      expect(() => sampleSites(value as SlabHeap)).toThrow("heap must be a SlabHeap; got");
+    }
     expect(() => sampleSites(heap, null as unknown as SiteOptions)).toThrow("options must be an object");
     using sampler = every();
     expect(() => sampler.sites({ top: 0 })).toThrow('Option "top" must be a whole number from 1');

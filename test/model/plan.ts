@@ -1,0 +1,56 @@
+/** What is explored with a given time: every scenario on every memory, the core races with the most interruptions. */
+import type { Limits } from "./explorer/decisions.js";
+import type { Mode } from "./explorer/memory.js";
+import type { Scenario } from "./explorer/world.js";
+
+export interface Task {
+  readonly scenario: string;
+  readonly mode: Mode;
+  readonly limits: Limits;
+  readonly kind: "depth-first" | "random";
+  /** Share of the time that is left when its turn comes. */
+  readonly weight: number;
+}
+
+export const MODES: readonly Mode[] = ["sc", "tso", "weak"];
+
+export interface PlanOptions {
+  readonly modes?: readonly Mode[] | undefined;
+  /** Instead of what the plan gives each scenario. */
+  readonly preemptions?: number | undefined;
+}
+
+export function killsOf(scenario: Scenario): number {
+  return scenario.killable === undefined ? 0 : (scenario.kills ?? 1);
+}
+
+/** Smaller ones first: what they leave of their share is left to the larger ones. */
+export function plan(scenarios: readonly Scenario[], options: PlanOptions = {}): Task[] {
+  const size = ({ scripts, killable }: Scenario): number =>
+    scripts.length ** 2 + scripts.flat().length + (killable === undefined ? 0 : 10);
+  const bySize = [...scenarios].sort((a, b) => size(a) - size(b));
+  return bySize.flatMap((scenario) =>
+    (options.modes ?? MODES).flatMap((mode) => tasksFor(scenario, mode, options.preemptions)),
+  );
+}
+
+function tasksFor(scenario: Scenario, mode: Mode, given: number | undefined): Task[] {
+  const kills = killsOf(scenario);
+  // On the weak memory almost every load has several answers: one interruption less, and as many odd answers.
+  const usual = (scenario.core === true ? 3 : 2) - (mode === "weak" ? 1 : 0);
+  const preemptions = given ?? usual;
+  const depthFirst: Task = {
+    scenario: scenario.name,
+    mode,
+    limits: { preemptions, kills, delays: mode === "sc" ? 0 : 2 },
+    kind: "depth-first",
+    weight: scenario.core === true ? 6 : 3,
+  };
+  const random: Task = {
+    ...depthFirst,
+    limits: { preemptions: 12, kills, delays: mode === "sc" ? 0 : 12 },
+    kind: "random",
+    weight: 1,
+  };
+  return [depthFirst, random];
+}
