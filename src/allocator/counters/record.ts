@@ -11,6 +11,7 @@
  */
 import { loadSeq, storeSeq } from "../memory/atomics.js";
 
+const TWO_31 = 2147483648;
 const TWO_32 = 4294967296;
 
 /** Adds `amount` (0..2^31) to a cell of the calling thread's own shard. */
@@ -21,19 +22,34 @@ export function count(m: Int32Array, cell: number, amount: number): void {
   else m[cell] = lo;
 }
 
-/** Adds a non-negative whole number of any safe size. */
+/** Adds a whole number of any safe size; nothing where it is below 1 or no number. A reader may see it in two parts. */
 export function countLarge(m: Int32Array, cell: number, amount: number): void {
-  let rest = amount;
-  while (rest > 0x40000000) {
-    count(m, cell, 0x40000000);
-    rest -= 0x40000000;
+  if (!(amount >= 1)) return;
+  if (amount < TWO_31) {
+    count(m, cell, amount);
+    return;
   }
-  count(m, cell, rest);
+  let lo = (m[cell] as number) >>> 0;
+  let rest = Math.min(amount, 2 ** 62);
+  // The low word must wrap from its upper half to its lower one: that tells how far a writer got that died in it.
+  if (lo < TWO_31) {
+    rest -= TWO_31 - lo;
+    lo = TWO_31;
+    m[cell] = lo;
+  }
+  let highs = Math.floor(rest / TWO_32);
+  lo += rest - highs * TWO_32;
+  if (lo >= TWO_32) {
+    lo -= TWO_32;
+    highs++;
+  }
+  if (highs > 0) carry(m, cell, lo < TWO_31 ? lo : 0, highs);
+  m[cell] = lo;
 }
 
-/** Wraps the low word: the order of the three stores is what a reader relies on. */
-export function carry(m: Int32Array, cell: number, lo: number): void {
-  const high = ((m[cell + 2] as number) + 1) | 0;
+/** Wraps the low word, `highs` times: the order of the three stores is what a reader relies on. */
+export function carry(m: Int32Array, cell: number, lo: number, highs = 1): void {
+  const high = ((m[cell + 2] as number) + highs) | 0;
   storeSeq(m, cell + 1, high);
   storeSeq(m, cell, lo);
   storeSeq(m, cell + 2, high);
@@ -65,5 +81,5 @@ export function readCounter(m: Int32Array, cell: number): number {
   const done = loadSeq(m, cell + 2) >>> 0;
   const lo = loadSeq(m, cell) >>> 0;
   // Wrap announced but not done: a small lo has wrapped already.
-  return (lo < 0x80000000 ? done + 1 : done) * TWO_32 + lo;
+  return (lo < TWO_31 ? loadSeq(m, cell + 1) >>> 0 : done) * TWO_32 + lo;
 }

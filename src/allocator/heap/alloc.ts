@@ -31,6 +31,7 @@ import {
   FAILURE_NONE,
   FAILURE_OUT_OF_MEMORY,
 } from "../memory/attachment.js";
+import { damaged } from "../memory/damage.js";
 import { recordAt } from "../memory/layout.js";
 import {
   CLASS_MAP_BASE,
@@ -44,6 +45,7 @@ import {
   SEAT_COUNTERS,
   SEAT_EPOCH,
   SEAT_ERA,
+  SLAB_BIN,
   SLAB_COUNTS,
   SLAB_TAG,
 } from "../memory/offsets.js";
@@ -133,7 +135,10 @@ function countSlow(a: Attachment, bin: number): void {
 function allocSmall(a: Attachment, bin: number, era: number): number {
   const { m } = a;
   const current = m[bin + BIN_CURRENT] as number;
-  if (current !== DUMMY_SLAB && carve(a, current)) return takeSlot(a, bin, current);
+  if (current !== DUMMY_SLAB) {
+    if (m[current + SLAB_BIN] !== bin) damaged(`seat ${a.seat}'s current slab at word ${current}`);
+    if (carve(a, current)) return takeSlot(a, bin, current);
+  }
 
   if (current === DUMMY_SLAB) {
     count(m, bin + C_CURRENT_NULL, 1);

@@ -3,8 +3,9 @@ import { S_FREE_NULL, S_FREE_STALE } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { InvalidTypeError, StaleHandleError } from "../errors.js";
 import type { Attachment } from "../memory/attachment.js";
+import { damaged } from "../memory/damage.js";
 import { recordAt } from "../memory/layout.js";
-import { CLASS_SIZE_BASE, SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/offsets.js";
+import { SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { poll } from "../seats/sync.js";
 import { freeOwnSlow } from "../slabs/remote-free.js";
@@ -118,23 +119,44 @@ export function slabOfSlot(a: Attachment, slotWord: number): number {
   return (slotWord - a.layout.slotBase) >> a.layout.slotsShift;
 }
 
-/** Usable bytes of the live object in `slotWord`. */
+/** Usable bytes of the live object in `slotWord`; 0 where its slab's words are such as no slab has. */
 export function objectSize(a: Attachment, slotWord: number): number {
   const { m, layout } = a;
-  const record = recordAt(slabOfSlot(a, slotWord));
-  const tag = m[record + SLAB_TAG] as number;
-  if (tagState(tag) === TAG_LARGE) return (m[record + SLAB_RUN] as number) * layout.slabSize;
-  return m[CLASS_SIZE_BASE + tagClass(tag)] as number;
+  const slab = slabOfSlot(a, slotWord);
+  const tag = m[recordAt(slab) + SLAB_TAG] as number;
+  if (tagState(tag) !== TAG_LARGE) return layout.sizeClasses[tagClass(tag)] ?? 0;
+  const slabs = m[recordAt(slab) + SLAB_RUN] as number;
+  return slabs > 0 && slabs <= layout.slabCount - slab ? slabs * layout.slabSize : 0;
 }
 
-/** Byte offset into the buffer of the live object in `slotWord`. */
+/** Byte offset into the buffer of the live object in `slotWord`; 0 where its slab's words are such as no slab has. */
 export function objectOffset(a: Attachment, slotWord: number): number {
   const { m, layout } = a;
   const slab = slabOfSlot(a, slotWord);
   const start = layout.payloadOffset + slab * layout.slabSize;
   const position = (slotWord - layout.slotBase) & layout.positionMask;
   if (position === 0) return start;
-  return start + position * (m[CLASS_SIZE_BASE + tagClass(m[recordAt(slab) + SLAB_TAG] as number)] as number);
+  const classIndex = tagClass(m[recordAt(slab) + SLAB_TAG] as number);
+  if (position >= (layout.classSlots[classIndex] ?? 0)) return 0;
+  return start + position * (layout.sizeClasses[classIndex] as number);
+}
+
+/**
+ * Size and place of the object that `handle` names, whose slot is `slotWord`. Confirmed before they are judged: those of
+ * an object that ended meanwhile may be anything.
+ */
+export function confirmedSize(a: Attachment, slotWord: number, handle: number, method: string): number {
+  const size = objectSize(a, slotWord);
+  confirmLive(a, slotWord, handle, method);
+  if (size === 0) damaged(`${method}: size of an object in slab ${slabOfSlot(a, slotWord)}`);
+  return size;
+}
+
+export function confirmedOffset(a: Attachment, slotWord: number, handle: number, method: string): number {
+  const offset = objectOffset(a, slotWord);
+  confirmLive(a, slotWord, handle, method);
+  if (offset === 0) damaged(`${method}: place of an object in slab ${slabOfSlot(a, slotWord)}`);
+  return offset;
 }
 
 /** Slot word of the object that could start at `offset`, or 0. Safe for any number. */
@@ -150,6 +172,6 @@ export function slotAtOffset(a: Attachment, offset: number): number {
   const first = layout.slotBase + (slab << layout.slotsShift);
   if (inSlab === 0) return first;
   if (state === TAG_LARGE) return 0;
-  const position = inSlab / (m[CLASS_SIZE_BASE + tagClass(tag)] as number);
+  const position = inSlab / (layout.sizeClasses[tagClass(tag)] ?? 0);
   return Number.isInteger(position) && position <= layout.positionMask ? first + position : 0;
 }

@@ -21,7 +21,7 @@ import { createBuffer, openBuffer, publishHeap, touchPages } from "../memory/vie
 import { reapSeat } from "../seats/reap.js";
 import { startUnrefTimer, threadTag } from "../seats/runtime.js";
 import { leaveSeat, takeSeat } from "../seats/seat.js";
-import { poll, sync } from "../seats/sync.js";
+import { poll, pollIdly, sync } from "../seats/sync.js";
 import { type WatchedThreads, watchWorker } from "../seats/watch.js";
 import type {
   AllocFailure,
@@ -46,7 +46,14 @@ import { checkAttachOptions, checkHeapRef, checkInteger, checkLength, REF_KIND }
 import { closeEpoch, discardBefore, discardEpoch, epochRef, finishAutoClose } from "./close.js";
 import { EpochDomain } from "./domain.js";
 import { FastHeap } from "./fast-path.js";
-import { confirmLive, liveSlot, liveSlotOrThrow, objectOffset, objectSize, slabOfSlot } from "./free.js";
+import {
+  confirmedOffset,
+  confirmedSize,
+  confirmLive,
+  liveSlot,
+  liveSlotOrThrow,
+  slabOfSlot,
+} from "./free.js";
 import { epochInfo, heapCounters, listSeats } from "./info.js";
 import { heldSeats, noteHeld, noteReleased } from "./registry.js";
 import { shapeHeap } from "./shape.js";
@@ -121,7 +128,7 @@ export class SlabHeap extends FastHeap implements Disposable {
     const self = new WeakRef(this);
     const stop = startUnrefTimer(() => {
       if (self.deref() !== undefined) {
-        poll(a);
+        pollIdly(a);
         return;
       }
       stop();
@@ -206,17 +213,13 @@ export class SlabHeap extends FastHeap implements Disposable {
   /** Byte offset of the object into {@link buffer}. Throws {@link StaleHandleError}. */
   byteOffset(handle: Handle): number {
     const slot = liveSlotOrThrow(this._a, handle, "byteOffset");
-    const offset = objectOffset(this._a, slot);
-    confirmLive(this._a, slot, handle, "byteOffset");
-    return offset;
+    return confirmedOffset(this._a, slot, handle, "byteOffset");
   }
 
   /** Usable bytes of the object: its size class, or whole slabs. Throws {@link StaleHandleError}. */
   sizeOf(handle: Handle): number {
     const slot = liveSlotOrThrow(this._a, handle, "sizeOf");
-    const size = objectSize(this._a, slot);
-    confirmLive(this._a, slot, handle, "sizeOf");
-    return size;
+    return confirmedSize(this._a, slot, handle, "sizeOf");
   }
 
   /**
@@ -225,9 +228,8 @@ export class SlabHeap extends FastHeap implements Disposable {
    */
   view(handle: Handle, length?: number): Uint8Array {
     const slot = liveSlotOrThrow(this._a, handle, "view");
-    const size = objectSize(this._a, slot);
-    const offset = objectOffset(this._a, slot);
-    confirmLive(this._a, slot, handle, "view");
+    const offset = confirmedOffset(this._a, slot, handle, "view");
+    const size = confirmedSize(this._a, slot, handle, "view");
     if (length !== undefined) checkLength(length, size);
     return new Uint8Array(this.buffer, offset, length ?? size);
   }

@@ -24,7 +24,6 @@ import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { binAt, recordAt, seatAt } from "../memory/layout.js";
 import {
-  CLASS_SLOTS_BASE,
   REC_BASE,
   RING_SIZE,
   SEAT_COUNTERS,
@@ -157,7 +156,7 @@ export function heapCounters(a: Attachment): HeapCounters {
     if (state === TAG_FREE) continue;
     committedSlabs++;
     if (state === TAG_TAIL || state === TAG_CLAIMED) continue;
-    const slots = state === TAG_LARGE ? 1 : (m[CLASS_SLOTS_BASE + tagClass(tag)] as number);
+    const slots = state === TAG_LARGE ? 1 : (layout.classSlots[tagClass(tag)] ?? 0);
     readSlabCounts(m, record, counts);
     allocCount += counts.unfoldedAllocs;
     freeCount += counts.unfoldedFrees + countRemoteFreed(m, layout, slab, record, tag, slots);

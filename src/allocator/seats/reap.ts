@@ -9,6 +9,7 @@
 import { C_ORPHANED_LIVE, S_REAPS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { finishChange } from "../counters/slab-changes.js";
+import { dropDamagedNotes } from "../counters/notes.js";
 import { finishCommit, foldCounts, liveCount } from "../counters/slab-counts.js";
 import { tryAutoClose } from "../epochs/refs.js";
 import { closeEra } from "../epochs/ring.js";
@@ -113,6 +114,7 @@ function takeAndReap(
 function orphanSlabs(a: Attachment, seat: number, work: Work): void {
   const { m, layout } = a;
   const base = seatAt(layout, seat);
+  dropDamagedNotes(m, layout, seat);
   // First: what they note may concern a slab that has another holder after this.
   finishCommit(m, base);
   finishChange(m, seat, base);
@@ -138,6 +140,16 @@ function orphanSlabs(a: Attachment, seat: number, work: Work): void {
       }
     }
   }
+}
+
+/** Gives up a seat whose attach failed, trusting no list. */
+export function abandonSeat(a: Attachment): void {
+  a.detached = true;
+  orphanSlabs(a, a.seat, { slabsOrphaned: 0, claimsUndone: 0 });
+  addSeq(a.m, DEEP, 1);
+  addSeq(a.m, PHASE, 1);
+  storeSeq(a.m, a.seatBase + SEAT_THREAD, 0);
+  storeSeq(a.m, a.seatBase + SEAT_WORD, packSeat(a.incarnation, 0, SEAT_FREE));
 }
 
 /** Ends the dead thread's memberships; closes what it, as last one out, was about to close. */

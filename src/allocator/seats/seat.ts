@@ -21,6 +21,8 @@ import {
   DEEP,
   PHASE,
   RING_SIZE,
+  SEAT_CHANGE_RECORD,
+  SEAT_COMMIT_RECORD,
   SEAT_COUNTERS,
   SEAT_DEPTH,
   SEAT_ERA,
@@ -38,6 +40,7 @@ import { classShard, recycleSlab, removeFromBin, resetBins, unlinkOwn } from "..
 import type { PageReleaser } from "../types.js";
 import { nextIncarnation, packSeat, SEAT_FREE, SEAT_LIVE, seatState, WHO_MASK } from "../words/seat-word.js";
 import { isHeldBy, retag, TAG_LARGE, TAG_ORPHANED, tagRing, tagState } from "../words/slab-tag.js";
+import { abandonSeat } from "./reap.js";
 import { forEachOwn, sync } from "./sync.js";
 
 /** Runtime thread id + 1, or minus a ref token; 0 = unknown. */
@@ -48,7 +51,7 @@ export function whoOf(thread: ThreadTag): number {
   return Math.abs(thread) & WHO_MASK;
 }
 
-/** Takes a free seat and syncs. Throws {@link SeatsExhaustedError}. */
+/** Takes a free seat and syncs. Throws {@link SeatsExhaustedError}, or `HeapFormatError` where that sync does. */
 export function takeSeat(
   buffer: SharedArrayBuffer,
   layout: Layout,
@@ -65,8 +68,14 @@ export function takeSeat(
     if (!casSeq(m, index, word, taken)) continue;
     const a = new Attachment(buffer, layout, seat, incarnation, taken, pageReleaser);
     storeSeq(m, a.seatBase + SEAT_THREAD, thread);
-    settleIn(a);
-    sync(a, true);
+    try {
+      settleIn(a);
+      sync(a, true);
+    } catch (error) {
+      // A heap that cannot be used keeps no seat.
+      abandonSeat(a);
+      throw error;
+    }
     return a;
   }
   throw new SeatsExhaustedError(
@@ -83,6 +92,8 @@ function settleIn(a: Attachment): void {
     m[a.seatBase + SEAT_SREF + ring] = 0;
   }
   m[a.seatBase + SEAT_ERA] = 0;
+  m[a.seatBase + SEAT_COMMIT_RECORD] = 0;
+  m[a.seatBase + SEAT_CHANGE_RECORD] = 0;
   // Never equal to PHASE before the first sync is through.
   m[a.seatBase + SEAT_PHASE] = ((m[PHASE] as number) - 1) | 0;
   for (let c = 0; c <= layout.classCount; c++) {

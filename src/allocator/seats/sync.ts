@@ -9,6 +9,7 @@ import { C_OVERFLOWED, S_DEEP_SYNCS, S_SYNCS } from "../counters/fields.js";
 import { count } from "../counters/record.js";
 import { liveCount } from "../counters/slab-counts.js";
 import { normalise } from "../epochs/ring.js";
+import { HeapFormatError } from "../errors.js";
 import { casSeq, loadSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { recordAt } from "../memory/layout.js";
@@ -22,25 +23,37 @@ import {
   SEAT_COUNTERS,
   SEAT_EPOCH,
   SEAT_ERA,
-  SEAT_OWN,
   SEAT_PHASE,
   SEAT_WORD,
-  SLAB_OWN_NEXT,
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { adoptSlab, isAdoptable } from "../slabs/adopt.js";
 import { type DrainTally, drainRing, newTally } from "../slabs/drain.js";
-import { hasFreeHint, repairFree } from "../slabs/free-map.js";
+import { clearTailBits, hasFreeHint, repairFree } from "../slabs/free-map.js";
 import { collect, collectSlab } from "../slabs/remote-free.js";
-import { classShard, clearPartials, listIfRoom, recycleSlab, resetBins } from "../slabs/slab.js";
+import { classShard, clearPartials, forEachOwnIn, listIfRoom, recycleSlab, resetBins } from "../slabs/slab.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { SEAT_SUSPECT, seatIncarnation, seatState } from "../words/seat-word.js";
 import { TAG_FREE, TAG_LARGE, tagState } from "../words/slab-tag.js";
 
 const recNow = new Int32Array(RING_SIZE);
 
-/** Honours all changes; `deep` also looks for orphans and lost hints although nobody asked. */
+/**
+ * Honours all changes; `deep` also looks for orphans and lost hints although nobody asked. Throws
+ * {@link HeapFormatError} where this thread's lists cannot be followed.
+ */
 export function sync(a: Attachment, deep: boolean, tally: DrainTally = newTally()): void {
+  try {
+    honour(a, deep, tally);
+  } catch (error) {
+    // Nothing counts as honoured: the next call does not go on as if the heap were sound.
+    a.m[a.seatBase + SEAT_PHASE] = ((a.m[PHASE] as number) - 1) | 0;
+    a.doomsSeen = Number.NaN;
+    throw error;
+  }
+}
+
+function honour(a: Attachment, deep: boolean, tally: DrainTally): void {
   const { m } = a;
   const phase = loadSeq(m, PHASE);
   const deepNow = loadSeq(m, DEEP);
@@ -81,6 +94,15 @@ export function poll(a: Attachment): void {
   if (a.m[PHASE] !== a.m[a.seatBase + SEAT_PHASE]) sync(a, false);
 }
 
+/** For a timer: that a heap is damaged is told to the thread's next call, not to its event loop. */
+export function pollIdly(a: Attachment): void {
+  try {
+    poll(a);
+  } catch (error) {
+    if (!(error instanceof HeapFormatError)) throw error;
+  }
+}
+
 function stillSeated(a: Attachment): boolean {
   const { m } = a;
   const word = loadSeq(m, a.seatBase + SEAT_WORD);
@@ -109,6 +131,7 @@ function scanDeep(a: Attachment): void {
   const { m, layout } = a;
   count(m, a.seatBase + SEAT_COUNTERS + S_DEEP_SYNCS, 1);
   forEachOwn(a, (record) => collectSlab(a, record));
+  clearTailBits(m, layout);
   for (let slab = 0; slab < layout.slabCount && !a.detached; slab++) {
     const record = recordAt(slab);
     const tag = loadSeq(m, record + SLAB_TAG);
@@ -136,13 +159,5 @@ export function giveBackEmpty(a: Attachment): void {
 
 /** Visits every own slab; the visitor may give it back. */
 export function forEachOwn(a: Attachment, visit: (record: number) => void): void {
-  const { m } = a;
-  for (let ring = 0; ring < RING_SIZE; ring++) {
-    let record = m[a.seatBase + SEAT_OWN + ring] as number;
-    while (record !== 0 && !a.detached) {
-      const next = m[record + SLAB_OWN_NEXT] as number;
-      visit(record);
-      record = next;
-    }
-  }
+  for (let ring = 0; ring < RING_SIZE; ring++) forEachOwnIn(a, ring, visit);
 }

@@ -75,6 +75,8 @@ export function isAdoptable(tag: number): boolean {
 export function adoptSlab(a: Attachment, record: number, tag: number): boolean {
   const { m } = a;
   const large = tagState(tag) === TAG_LARGE;
+  // Its class stands in the tag alone. Without one its slots cannot be told apart: left to verify() as it is.
+  if (!large && tagClass(tag) >= a.layout.classCount) return false;
   const shard = classShard(a, tag);
   count(m, shard + C_ACQUIRE_TRIES, 1);
   if (!casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_OWNED, a.seat))) {

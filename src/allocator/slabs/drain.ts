@@ -13,13 +13,10 @@ import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import {
   MAX_ERA,
-  SEAT_OWN,
-  SLAB_CARVED,
   SLAB_DOOM,
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_LABEL,
-  SLAB_OWN_NEXT,
   SLAB_RUN,
   SLAB_TAG,
 } from "../memory/offsets.js";
@@ -30,9 +27,11 @@ import { FAST_FREE_MASK, isOccupied, nextFree, SLOT_ALLOC, SLOT_STATE_MASK } fro
 import { releaseRun } from "./large-run.js";
 import { takeBack } from "./remote-free.js";
 import {
+  carvedSlots,
   classShard,
   epochShard,
   firstSlot,
+  forEachOwnIn,
   isDraining,
   recycleSlab,
   removeFromBin,
@@ -61,27 +60,23 @@ export function newTally(fromEra = 0, toEra = MAX_ERA): DrainTally {
  */
 export function drainRing(a: Attachment, ring: number, tally: DrainTally): void {
   const { m } = a;
-  let record = m[a.seatBase + SEAT_OWN + ring] as number;
-  while (record !== 0 && !a.detached) {
-    const next = m[record + SLAB_OWN_NEXT] as number;
-    if (isDraining(a, record)) {
-      const tag = m[record + SLAB_TAG] as number;
-      const slabs = tagState(tag) === TAG_LARGE ? loadSeq(m, record + SLAB_RUN) : 1;
-      const shard = classShard(a, tag);
-      const epoch = epochShard(a, ring);
-      count(m, shard + C_CLOSE_SCANNED, slabs);
-      count(m, epoch + E_CLOSE_SCANNED, slabs);
-      const era = m[record + SLAB_ERA] as number;
-      const asked = era >= tally.fromEra && era <= tally.toEra;
-      if (asked) tally.slabsScanned += slabs;
-      if (drainSlab(a, record, asked ? tally : newTally())) {
-        count(m, shard + C_CLOSE_RECYCLED, slabs);
-        count(m, epoch + E_CLOSE_RECYCLED, slabs);
-        if (asked) tally.slabsRecycled += slabs;
-      }
+  forEachOwnIn(a, ring, (record) => {
+    if (!isDraining(a, record)) return;
+    const tag = m[record + SLAB_TAG] as number;
+    const slabs = tagState(tag) === TAG_LARGE ? loadSeq(m, record + SLAB_RUN) : 1;
+    const shard = classShard(a, tag);
+    const epoch = epochShard(a, ring);
+    count(m, shard + C_CLOSE_SCANNED, slabs);
+    count(m, epoch + E_CLOSE_SCANNED, slabs);
+    const era = m[record + SLAB_ERA] as number;
+    const asked = era >= tally.fromEra && era <= tally.toEra;
+    if (asked) tally.slabsScanned += slabs;
+    if (drainSlab(a, record, asked ? tally : newTally())) {
+      count(m, shard + C_CLOSE_RECYCLED, slabs);
+      count(m, epoch + E_CLOSE_RECYCLED, slabs);
+      if (asked) tally.slabsRecycled += slabs;
     }
-    record = next;
-  }
+  });
 }
 
 /** One own slab of a closed era; returns whether it was given back. */
@@ -121,7 +116,7 @@ function wipeSlab(a: Attachment, record: number): number {
   const tag = m[record + SLAB_TAG] as number;
   const first = firstSlot(a, record);
   const large = tagState(tag) === TAG_LARGE;
-  const end = first + (large ? 1 : (m[record + SLAB_CARVED] as number));
+  const end = first + (large ? 1 : carvedSlots(a, record, tag));
   // A run is zeroed as a whole when it is given back.
   if (a.layout.zeroOnFree && !large) {
     for (let slot = first; slot < end; slot++) {

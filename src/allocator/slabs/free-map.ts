@@ -71,6 +71,31 @@ export function hasFreeHint(m: Int32Array, layout: Layout, slab: number): boolea
   return true;
 }
 
+/** Bits of a level's last word that stand for nothing. */
+function tailBits(layout: Layout, level: number): number {
+  const bits = level === 0 ? layout.slabCount : (layout.freeLevelWords[level - 1] as number);
+  return (bits & 31) === 0 ? 0 : -1 << (bits & 31);
+}
+
+function lastWord(layout: Layout, level: number): number {
+  return (layout.freeLevels[level] as number) + (layout.freeLevelWords[level] as number) - 1;
+}
+
+/** Lowest level with a bit that stands for no slab, or -1. */
+export function levelWithTailBits(m: Int32Array, layout: Layout): number {
+  return layout.freeLevels.findIndex(
+    (_, level) => (loadSeq(m, lastWord(layout, level)) & tailBits(layout, level)) !== 0,
+  );
+}
+
+/** Clears them. A summary bit above may stay: a hint like any other. */
+export function clearTailBits(m: Int32Array, layout: Layout): void {
+  for (let level = 0; level < layout.freeLevels.length; level++) {
+    const tail = tailBits(layout, level);
+    if ((loadSeq(m, lastWord(layout, level)) & tail) !== 0) andSeq(m, lastWord(layout, level), ~tail);
+  }
+}
+
 /** Lowest hinted slab that is at least `from`, or -1. */
 export function findFree(m: Int32Array, layout: Layout, from: number): number {
   const top = layout.freeLevels.length - 1;
@@ -82,7 +107,8 @@ export function findFree(m: Int32Array, layout: Layout, from: number): number {
     const bits = (m[(layout.freeLevels[level] as number) + word] as number) & (-1 << (i & 31));
     if (bits !== 0) {
       i = (word << 5) + lowestBit(bits);
-      if (level === 0) return i;
+      // The last word has bits that stand for no slab; nothing sets them but a stray write.
+      if (level === 0) return i < layout.slabCount ? i : -1;
       level--;
       i <<= 5;
     } else {

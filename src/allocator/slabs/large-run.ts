@@ -156,12 +156,21 @@ export function setUpRun(a: Attachment, record: number, ring: number): void {
   linkOwn(a, record, ring);
 }
 
+/** Slabs of the own run at `head`: as many as it says, but none that is not its tail, since all of them are overwritten. */
+function runLength({ m, layout }: Attachment, head: number): number {
+  const end = Math.min(head + loadSeq(m, recordAt(head) + SLAB_RUN), layout.slabCount);
+  const tail = packTail(head);
+  let slab = head + 1;
+  while (slab < end && m[recordAt(slab) + SLAB_TAG] === tail) slab++;
+  return slab - head;
+}
+
 /** Gives an own run back; its object's slot word is FREE or RETIRED already. */
 export function releaseRun(a: Attachment, record: number): void {
   const { m, layout } = a;
   const tag = m[record + SLAB_TAG] as number;
   const head = slabOfRecord(record);
-  const length = loadSeq(m, record + SLAB_RUN);
+  const length = runLength(a, head);
   const era = m[record + SLAB_ERA] as number;
   unlinkOwn(a, record, tagRing(tag));
   if (layout.zeroOnFree) {

@@ -25,7 +25,6 @@ import type { Attachment } from "../memory/attachment.js";
 import { recordAt, seatAt } from "../memory/layout.js";
 import {
   SEAT_COUNTERS,
-  SLAB_CARVED,
   SLAB_COLLECTING,
   SLAB_COUNTS,
   SLAB_HEAD,
@@ -34,7 +33,7 @@ import {
 import { isHeld, isHeldBy, TAG_LARGE, tagOwner, tagState } from "../words/slab-tag.js";
 import { nextFree, SLOT_ALLOC, SLOT_FREE, SLOT_REMOTE_FREED, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
-import { classShard, firstSlot, isDraining, noteRoom, pushSlot, recycleSlab, zeroObject } from "./slab.js";
+import { carvedSlots, classShard, firstSlot, isDraining, noteRoom, pushSlot, recycleSlab, zeroObject } from "./slab.js";
 
 /** Pending words looked at per slow path: keeps it independent of the size of the heap. */
 const BOUNDED_WORDS = 64;
@@ -51,7 +50,9 @@ export function freeRemote(a: Attachment, slab: number, slotWord: number, word: 
   }
   const tag = loadSeq(m, record + SLAB_TAG);
   if (isHeld(tag)) {
-    const pending = seatAt(a.layout, tagOwner(tag)) + a.layout.seatPending;
+    // Bounded: behind the last seat lie the slots. A bit too many is harmless.
+    const owner = Math.min(tagOwner(tag), a.layout.maxWorkers);
+    const pending = seatAt(a.layout, owner) + a.layout.seatPending;
     const bit = 1 << (slab & 31);
     // The plain read is not early: it follows the atomic one of the tag.
     if (((m[pending + (slab >> 5)] as number) & bit) === 0) orSeq(m, pending + (slab >> 5), bit);
@@ -88,6 +89,7 @@ function collectWord(a: Attachment, pendingWord: number, firstSlab: number): num
   while (bits !== 0) {
     const bit = 31 - Math.clz32(bits);
     bits &= ~(1 << bit);
+    if (firstSlab + bit >= a.layout.slabCount) continue;
     const record = recordAt(firstSlab + bit);
     // A bit left by a former holder of the seat, or for a slab given back since: nothing of ours.
     if (isHeldBy(a.m[record + SLAB_TAG] as number, a.seat)) collected += collectSlab(a, record);
@@ -114,7 +116,7 @@ export function takeBack(a: Attachment, record: number, tag: number): number {
   const { m } = a;
   const large = tagState(tag) === TAG_LARGE;
   const first = firstSlot(a, record);
-  const end = first + (large ? 1 : (m[record + SLAB_CARVED] as number));
+  const end = first + (large ? 1 : carvedSlots(a, record, tag));
   let collected = 0;
   m[record + SLAB_COLLECTING] = 1;
   for (let slot = first; slot < end; slot++) {

@@ -17,6 +17,8 @@ export function countRemoteFreed(
   slots: number,
 ): number {
   const owner = tagOwner(tag);
+  // No such seat: the tag was overwritten, and nobody was told of anything.
+  if (owner > layout.maxWorkers) return 0;
   if (owner !== 0) {
     const pending = loadSeq(m, seatAt(layout, owner) + layout.seatPending + (slab >> 5));
     if ((pending & (1 << (slab & 31))) === 0) return 0;

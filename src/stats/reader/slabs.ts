@@ -3,7 +3,6 @@ import { readSlabCounts, type SlabCounts } from "../../allocator/counters/slab-c
 import { loadSeq } from "../../allocator/memory/atomics.js";
 import { recordAt } from "../../allocator/memory/layout.js";
 import {
-  CLASS_SLOTS_BASE,
   SLAB_ERA,
   SLAB_LABEL,
   SLAB_OPENED_SEC,
@@ -131,7 +130,7 @@ class Look implements SlabCounts {
     const { m, layout } = words;
     this.large = tagState(tag) === TAG_LARGE;
     this.classIndex = this.large ? layout.classCount : Math.min(tagClass(tag), layout.classCount - 1);
-    this.slots = this.large ? 1 : (m[CLASS_SLOTS_BASE + this.classIndex] as number);
+    this.slots = this.large ? 1 : (layout.classSlots[this.classIndex] as number);
     const run = this.large ? loadSeq(m, record + SLAB_RUN) : 1;
     this.slabs = Math.max(1, Math.min(run, layout.slabCount - slab));
     this.era = loadSeq(m, record + SLAB_ERA);

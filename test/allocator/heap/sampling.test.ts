@@ -311,7 +311,18 @@ describe("beginning and ending", () => {
   });
 
   test("what is no heap is refused", () => {
-    for (const value of [undefined, null, 5, "heap", Symbol("x"), 1n, {}, { _a: {} }, { _a: null }, () => 0]) {
+    for (const value of [
+      undefined,
+      null,
+      5,
+      "heap",
+      Symbol("x"),
+      1n,
+      {},
+      { _a: {} },
+      { _a: null },
+      () => 0,
+    ]) {
       const start = (): unknown => startSampling(value as never);
       expect(start).toThrow(InvalidTypeError);
       expect(start).toThrow("startSampling: heap must be a SlabHeap; got");

@@ -181,7 +181,17 @@ describe("workers without a thread id", () => {
   });
 
   test("need a ref", () => {
-    const refs = [undefined, null, 5, "ref", {}, { token: "5" }, { token: 0 }, { token: 0.5 }, { token: Number.NaN }];
+    const refs = [
+      undefined,
+      null,
+      5,
+      "ref",
+      {},
+      { token: "5" },
+      { token: 0 },
+      { token: 0.5 },
+      { token: Number.NaN },
+    ];
     for (const ref of [...refs, { token: Infinity }, { token: 5n }, { token: {} }]) {
       expect(() => heap.watch({ terminate: () => 0 }, ref as never)).toThrow(InvalidTypeError);
       expect(() => heap.watch({ terminate: () => 0 }, ref as never)).toThrow("share()");

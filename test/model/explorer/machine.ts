@@ -320,7 +320,7 @@ export class Machine {
       // What others have seen it did; older stores get out then, whatever else is lost.
       for (let out = waiting; out >= worker.overtaken; out--) options[count++] = PICK_KILL + out;
     }
-    if (count === 1) return false;
+    if (count === 1 && !this.driver.knows(key)) return false;
     const pick = options[this.driver.pick(count, options, key)] as number;
     if (pick === PICK_GO_ON) return false;
     if (pick < PICK_KILL) {

@@ -13,7 +13,7 @@ import { MUTATIONS } from "./list.js";
 
 const BUDGET_MS = 12_000;
 /** Whatever can only survive is not looked at for that long, but where it is asked for by name. */
-const EQUIVALENT_BUDGET_MS = 1_500;
+const EQUIVALENT_BUDGET_MS = 1_000;
 /** Longer than the budget and a compile on a busy machine: a mutant that hangs at rest, where no step is counted. */
 const PATIENCE_MS = 30_000;
 const THREADS = 2;

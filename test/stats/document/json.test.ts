@@ -64,9 +64,12 @@ describe("stringifyStats", () => {
     },
   );
 
-  test.each([Number.NaN, -1, 0.5, Infinity])("an indent of %s spaces is taken as JSON.stringify does", (n) => {
-    expect(JSON.parse(stringifyStats(ourDocument(), n))).toHaveProperty("classes");
-  });
+  test.each([Number.NaN, -1, 0.5, Infinity])(
+    "an indent of %s spaces is taken as JSON.stringify does",
+    (n) => {
+      expect(JSON.parse(stringifyStats(ourDocument(), n))).toHaveProperty("classes");
+    },
+  );
 });
 
 describe("parseJsonExact", () => {

@@ -146,8 +146,28 @@ describe("histograms", () => {
   });
 
   test("a percentile of what is no histogram is refused", () => {
-    const pairs = [5, null, [], [1], ["1", 1], [1, Symbol("x")], [-1, 1], [Infinity, 1], [1, Number.NaN], [1, -1n]];
-    const rows = [undefined, null, 5, Symbol("x"), {}, { buckets: {} }, { buckets: "ab" }, { buckets: new Array(2) }];
+    const pairs = [
+      5,
+      null,
+      [],
+      [1],
+      ["1", 1],
+      [1, Symbol("x")],
+      [-1, 1],
+      [Infinity, 1],
+      [1, Number.NaN],
+      [1, -1n],
+    ];
+    const rows = [
+      undefined,
+      null,
+      5,
+      Symbol("x"),
+      {},
+      { buckets: {} },
+      { buckets: "ab" },
+      { buckets: new Array(2) },
+    ];
     for (const row of [...rows, ...pairs.map((pair) => ({ buckets: [[0, 1], pair] }))]) {
       expect(() => percentileNs(row as never, 50)).toThrow(InvalidTypeError);
       expect(() => percentileNs(row as never, 50)).toThrow(/percentileNs: latency.* must .*; got/);

@@ -5,6 +5,7 @@
  * four standard errors.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { InvalidTypeError } from "../../../src/allocator/errors.js";
 import { FastHeap } from "../../../src/allocator/heap/fast-path.js";
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import type { Handle } from "../../../src/allocator/types.js";
