@@ -99,6 +99,9 @@ function learnContested(world: World): void {
   }
 }
 
+/** Random runs that made no new decisions, one after the other, before a search is given up. */
+const MOST_REPEATED = 100;
+
 export function exploreAtRandom(
   scenario: Scenario,
   code: Compiled,
@@ -114,6 +117,7 @@ export function exploreAtRandom(
   world.machine.driver = driver;
   const tally = new Tally();
   const seen = new Set<number>();
+  let repeated = 0;
   let violation: string | undefined;
   const limit = budget.schedules ?? Number.POSITIVE_INFINITY;
   for (let run = 0; tally.schedules < limit && performance.now() - start <= budget.ms; run++) {
@@ -121,9 +125,11 @@ export function exploreAtRandom(
     const before = { ...tally };
     violation = runOnce(world, tally);
     if (violation !== undefined) break;
-    // The same decisions as a run before: not another schedule.
+    // The same decisions as a run before: not another schedule. Where there are few, all have been seen in the end.
     const hash = (driver.h1 >>> 0) * 2 ** 21 + (driver.h2 >>> 11);
-    if (seen.has(hash)) Object.assign(tally, before);
+    repeated = seen.has(hash) ? repeated + 1 : 0;
+    if (repeated > 0) Object.assign(tally, before);
+    if (repeated === MOST_REPEATED) break;
     seen.add(hash);
   }
   return report(world, limits, tally, 0, false, start, violation, driver.decisions());

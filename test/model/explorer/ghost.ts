@@ -37,6 +37,10 @@ export interface Ghost {
   /** Allocations and frees that were begun: what no counter exceeds. */
   allocsBegun: number;
   freesBegun: number;
+  /** Allocations that returned an object. */
+  allocated: number;
+  /** And those that may have been made and freed at once inside a call. */
+  perhapsAllocated: number;
   /** Objects that may have been lost: one per worker that died in an alloc or a free. */
   lost: number;
   /** Somebody closed an epoch by a call of its own. */
@@ -62,6 +66,8 @@ export function newGhost(workers: number): Ghost {
     retains: new Map(),
     allocsBegun: 0,
     freesBegun: 0,
+    allocated: 0,
+    perhapsAllocated: 0,
     lost: 0,
     closedByHand: false,
     sitters: new Map(),
@@ -85,6 +91,8 @@ export function copyGhost(ghost: Ghost): Ghost {
     retains: new Map(ghost.retains),
     allocsBegun: ghost.allocsBegun,
     freesBegun: ghost.freesBegun,
+    allocated: ghost.allocated,
+    perhapsAllocated: ghost.perhapsAllocated,
     lost: ghost.lost,
     closedByHand: ghost.closedByHand,
     sitters: new Map(ghost.sitters),

@@ -47,6 +47,7 @@ export class Machine {
   cut = false;
   at = 0;
   private boundaries = 0;
+  private fills = 0;
   preemptions = 0;
   kills = 0;
   /** Hash of what the observers know. */
@@ -82,6 +83,7 @@ export class Machine {
     this.learnt = false;
     this.at = 0;
     this.boundaries = 0;
+    this.fills = 0;
     this.preemptions = 0;
     this.kills = 0;
     this.ghost1 = 0;
@@ -144,12 +146,10 @@ export class Machine {
     return this.workers[(options[index] as number) - PICK_SWITCH];
   }
 
-  /** Between two operations: a place to die, and to give way while waiting. True: yield. */
+  /** Between two operations, where observers look: a place to die, and to give way. True: yield. */
   boundary(): boolean {
-    const { current: worker } = this;
     if (this.violation !== undefined || this.cut) return true;
-    if (worker.killable && this.kills < this.limits.kills) return this.decide(worker, ++this.at);
-    return false;
+    return this.decide(this.current, ++this.at);
   }
 
   /** A new view of the buffer the workers share is the one array there is. */
@@ -235,6 +235,8 @@ export class Machine {
       // Payload: seen by nobody else meanwhile, but its worker may die before.
       if (this.boundary()) yield;
       array.fill(value, from, to);
+      // Not among the words: states before and after it would look the same.
+      this.noteGhost(0x0f110000 + ++this.fills);
       return;
     }
     for (let word = from; word < to; word++) {

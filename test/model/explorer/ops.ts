@@ -112,6 +112,8 @@ export const sync: Op = {
 export const advance: Op = {
   text: "advance",
   *run(actor) {
+    // It closes the era before, whoever is inside.
+    actor.world.oracle.ghost.closedByHand = true;
     const { era } = (yield* actor.heap.advanceEpoch()) as { era: number };
     actor.worker.see(era);
     actor.world.oracle.closed(actor.worker, era);

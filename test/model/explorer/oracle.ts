@@ -76,6 +76,7 @@ export class Oracle {
     const slabs = size > this.layout.maxSmallSize ? Math.ceil(size / this.layout.slabSize) : 1;
     if (ghost.issued.has(handle)) this.fail(`I1: handle of ${this.name(handle)} was issued twice`);
     ghost.issued.add(handle);
+    ghost.allocated++;
     const large = size > this.layout.maxSmallSize;
     for (const other of ghost.held.values()) {
       // Its free has done its work and only not returned yet.

@@ -8,9 +8,13 @@
 import { committedSlabs } from "../../../src/allocator/counters/slab-changes.js";
 import type { Attachment } from "../../../src/allocator/memory/attachment.js";
 import {
+  DEEP,
   ERA,
+  PHASE,
+  PRESSURE,
   REC_BASE,
   recordAt,
+  SEAT_PHASE,
   SEAT_WORD,
   SLAB_ERA,
   SLAB_TAG,
@@ -42,7 +46,9 @@ export function judge(world: World): string | undefined {
   try {
     return (
       checkHints(world) ??
+      (nobodyDied(world) ? checkHonoured(world) : undefined) ??
       reapAll(world) ??
+      checkHonoured(world) ??
       syncAndCheck(world, "after reaping and syncing") ??
       checkObjects(world) ??
       checkReferences(world) ??
@@ -73,13 +79,36 @@ function syncAndCheck(world: World, when: string): string | undefined {
 }
 
 /** Nobody died: every FREE slab can be found without looking at all tags. */
-function checkHints({ machine, m, oracle: { layout }, scenario }: World): string | undefined {
-  if (machine.kills > 0 || machine.workers.some((w) => w.dead) || scenario.unattached !== undefined)
-    return undefined;
+function checkHints(world: World): string | undefined {
+  const { m, scenario } = world;
+  const { layout } = world.oracle;
+  if (!nobodyDied(world) || scenario.unattached !== undefined) return undefined;
   for (let slab = 0; slab < layout.slabCount; slab++) {
     const free = m[recordAt(slab) + SLAB_TAG] === TAG_FREE;
     if (free && !hasFreeHint(m, layout, slab))
       return `slab ${slab} is FREE, but the free map does not say so`;
+  }
+  return undefined;
+}
+
+function nobodyDied({ machine }: World): boolean {
+  return machine.kills === 0 && !machine.workers.some((worker) => worker.dead);
+}
+
+/**
+ * Who believes to be up to date has honoured everything there is: a change comes before its PHASE bump. But for DOOMS: a
+ * sync that moves a record on marks the dooms itself, and drains that ring slot in any case.
+ */
+function checkHonoured(world: World): string | undefined {
+  const { m } = world;
+  for (const a of attached(world)) {
+    if (m[a.seatBase + SEAT_PHASE] !== m[PHASE]) continue;
+    const old = [
+      a.deepSeen !== m[DEEP] && "DEEP",
+      a.pressureSeen !== m[PRESSURE] && "PRESSURE",
+      [0, 1].some((ring) => a.rec[ring] !== m[REC_BASE + ring]) && "an epoch record",
+    ].filter((what) => what !== false);
+    if (old.length > 0) return `I4: seat ${a.seat} has honoured PHASE, but not ${old.join(", ")}`;
   }
   return undefined;
 }
@@ -132,7 +161,9 @@ function checkRest(world: World, when: string, verify = true): string | undefine
 }
 
 /** The counters say how many objects there are, however many workers died. */
-function checkCounters({ m, oracle: { layout }, plain, janitor }: World, when: string): string | undefined {
+function checkCounters(world: World, when: string): string | undefined {
+  const { m, oracle, plain, janitor } = world;
+  const { layout } = oracle;
   let objects = 0;
   for (let slot = 0; slot < layout.slabCount << layout.slotsShift; slot++) {
     if (slotState(m[layout.slotBase + slot] as number) === SLOT_ALLOC) objects++;
@@ -141,6 +172,11 @@ function checkCounters({ m, oracle: { layout }, plain, janitor }: World, when: s
   let slabs = 0;
   for (let slab = 0; slab < layout.slabCount; slab++) if (m[recordAt(slab) + SLAB_TAG] !== TAG_FREE) slabs++;
   const committed = committedSlabs(m, layout);
+  const { allocated, perhapsAllocated } = oracle.ghost;
+  const outside = allocCount < allocated || allocCount > allocated + perhapsAllocated;
+  if (nobodyDied(world) && when.includes("reaping") && outside) {
+    return `I7 ${when}: ${allocated} objects were allocated, but ${allocCount} are counted`;
+  }
   if (committed !== slabs) return `I7 ${when}: ${slabs} slabs are in use, but ${committed} are counted`;
   if (allocCount - freeCount === objects && liveObjects === objects) return undefined;
   return `I7 ${when}: ${objects} objects, but ${allocCount} allocations - ${freeCount} frees, ${liveObjects} live`;

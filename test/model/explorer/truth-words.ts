@@ -167,6 +167,9 @@ export class TruthWords {
     if (from === SEAT_REAPING && to === SEAT_FREE && !this.oracle.sits(worker, seatWho(before))) {
       this.oracle.fail(`I8: seat ${seat} was freed by worker ${worker.index + 1}, which does not reap it`);
     }
+    if (lives && to === SEAT_LIVE && seatWho(before) !== seatWho(now)) {
+      this.oracle.fail(`I8: seat ${seat} was taken from its holder`);
+    }
     if (from === SEAT_FREE && to === SEAT_LIVE) this.oracle.seated(seat, worker.index);
   }
 

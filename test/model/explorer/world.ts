@@ -274,8 +274,9 @@ export class World {
     const { SlabHeap, specialise } = actor.own;
     const heap = new SlabHeap(a) as unknown as Actor["heap"];
     heap.domains = domains;
-    // Both versions of the hot path are explored: every other worker has the one with its constants captured.
-    const own = actor.worker.index % 2 === 0 ? {} : specialise(a);
+    // Both versions of the hot path are explored: every other worker, beginning with the first or the
+    // second, has the one with its constants captured.
+    const own = (actor.worker.index + this.scenario.name.length) % 2 === 0 ? {} : specialise(a);
     return Object.setPrototypeOf(
       heap,
       Object.assign(Object.create(SlabHeap.prototype), own),

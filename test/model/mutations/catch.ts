@@ -3,9 +3,7 @@ import { exploreDepthFirst, type Findings } from "../explorer/explore.js";
 import type { Mode } from "../explorer/memory.js";
 import type { Compiled, Sources } from "../explorer/source.js";
 import type { Scenario } from "../explorer/world.js";
-import { SCENARIOS } from "../scenarios/index.js";
 import type { Mutation } from "./mutation.js";
-import { MUTANT_SCENARIOS } from "./scenarios-for-mutants.js";
 
 export interface Catch {
   readonly name: string;
@@ -25,12 +23,6 @@ const MODES: readonly Mode[] = ["sc", "tso", "weak"];
 const BOUNDS: readonly number[] = [1, 2, 3];
 /** Delays of stores and loads per run. */
 const DELAYS = 2;
-
-/** All scenarios, those made for single mutations last. */
-export function allScenarios(): readonly Scenario[] {
-  const names = new Set(SCENARIOS.map(({ name }) => name));
-  return [...SCENARIOS, ...MUTANT_SCENARIOS.filter(({ name }) => !names.has(name))];
-}
 
 interface Attempt {
   readonly scenario: Scenario;

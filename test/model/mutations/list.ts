@@ -3,6 +3,7 @@ import { COUNT_MUTATIONS } from "./counts.js";
 import { EPOCH_MUTATIONS } from "./epochs.js";
 import { change, type Mutation } from "./mutation.js";
 import { OBJECT_MUTATIONS } from "./objects.js";
+import { REGRESSIONS } from "./regressions.js";
 import { SEAT_MUTATIONS } from "./seats.js";
 import { SLAB_MUTATIONS } from "./slabs.js";
 
@@ -22,4 +23,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...EPOCH_MUTATIONS,
   ...SEAT_MUTATIONS,
   ...COUNT_MUTATIONS,
+  ...REGRESSIONS,
 ];

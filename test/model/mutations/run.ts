@@ -1,14 +1,15 @@
 /**
  * The mutation canary: every fault of the list is put into the sources and has to be noticed by the explorer.
  *
- *   node scripts/run-program.mjs test/model/mutations/run.ts [--only a,b] [--budget MS]
+ *   npm run mutants -- [--only a,b] [--budget MS]
  *
  * Two threads of this same bundle take the mutations one after the other. Exits 1 if one survives that is not listed
  * as equivalent, or if one is noticed that is.
  */
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { Sources } from "../explorer/source.js";
-import { allScenarios, type Catch, catchMutant } from "./catch.js";
+import { SCENARIOS } from "../scenarios/index.js";
+import { type Catch, catchMutant } from "./catch.js";
 import { MUTATIONS } from "./list.js";
 
 const BUDGET_MS = 12_000;
@@ -27,11 +28,10 @@ type Answer = { readonly found: Catch } | { readonly error: string };
 
 function serve(port: NonNullable<typeof parentPort>): void {
   const sources = new Sources();
-  const scenarios = allScenarios();
   port.on("message", ({ name, budgetMs }: Task) => {
     const mutation = MUTATIONS.find((m) => m.name === name);
     if (mutation === undefined) throw new Error(`No mutation ${name}.`);
-    catchMutant(sources, mutation, scenarios, budgetMs).then(
+    catchMutant(sources, mutation, SCENARIOS, budgetMs).then(
       (found) => port.postMessage({ found } satisfies Answer),
       (error: unknown) => port.postMessage({ error: String(error) } satisfies Answer),
     );

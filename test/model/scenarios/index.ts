@@ -6,6 +6,9 @@ import { DISCARDS } from "./discards.js";
 import { DOMAINS } from "./domains.js";
 import { EPOCHS } from "./epochs.js";
 import { OBJECTS } from "./objects.js";
+import { POINTED_EPOCHS } from "./pointed-epochs.js";
+import { POINTED_SLABS } from "./pointed-slabs.js";
+import { REGRESSIONS } from "./regressions.js";
 import { SEATS } from "./seats.js";
 import { SLABS } from "./slabs.js";
 
@@ -18,4 +21,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...SEATS,
   ...DEATHS,
   ...COUNTS,
+  ...POINTED_EPOCHS,
+  ...POINTED_SLABS,
+  ...REGRESSIONS,
 ];

@@ -1,4 +1,4 @@
-/** Scenarios made for single mutations: objects, slabs, seats, counts. */
+/** Scenarios that show one step each, with an order of events that the general ones leave to chance: objects, slabs, seats, counts. */
 import { C_DISCARDED, C_REMOTE_COLLECTED } from "../../../src/allocator/counters/fields.js";
 import {
   advance,
@@ -19,9 +19,9 @@ import {
 } from "../explorer/ops.js";
 import type { Scenario } from "../explorer/world.js";
 
-import { allocIfFree, attachToFree, counted, one, shared } from "./scenario-ops.js";
+import { allocIfFree, attachToFree, counted, one, shared } from "./pointed-ops.js";
 
-export const MUTANT_SLAB_SCENARIOS: readonly Scenario[] = [
+export const POINTED_SLABS: readonly Scenario[] = [
   {
     name: "collect-stale",
     about: "a second remote free, whose pending bit is set already, while the owner takes back",

@@ -1,4 +1,4 @@
-/** Operations of the scenarios made for single mutations, and beginnings they share. */
+/** Operations of the scenarios that show one step each, and beginnings they share. */
 import { C_DISCARDED } from "../../../src/allocator/counters/fields.js";
 import {
   binAt,
@@ -82,7 +82,10 @@ export const domainAlloc = call(
     if (domain === undefined) return;
     const floor = world.oracle.beginAlloc(worker);
     const handle = (yield* domain.alloc(SLOT)) as number;
-    if (handle === 0) return;
+    if (handle === 0) {
+      world.oracle.ghost.perhapsAllocated++;
+      return;
+    }
     world.oracle.allocated(worker, handle, SLOT, floor);
     const era = world.m[recordAt(world.oracle.slabOf(handle)) + SLAB_ERA];
     if (era !== domain.epoch.era)

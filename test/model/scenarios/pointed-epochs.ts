@@ -1,4 +1,4 @@
-/** Scenarios made for single mutations: epochs, discards, domains, labels. */
+/** Scenarios that show one step each, with an order of events that the general ones leave to chance: epochs, discards, domains, labels. */
 import { EF_ERA, EF_RECYCLED } from "../../../src/allocator/counters/fields.js";
 import {
   ERA,
@@ -31,9 +31,9 @@ import {
 } from "../explorer/ops.js";
 import type { Actor, Scenario } from "../explorer/world.js";
 
-import { alone, domainAlloc, enterAny, honest, labelIs, lapped, one, shared } from "./scenario-ops.js";
+import { alone, domainAlloc, enterAny, honest, labelIs, lapped, one, shared } from "./pointed-ops.js";
 
-export const MUTANT_EPOCH_SCENARIOS: readonly Scenario[] = [
+export const POINTED_EPOCHS: readonly Scenario[] = [
   {
     name: "enter-stay",
     about: "a member stays while another comes and goes",
@@ -182,10 +182,6 @@ export const MUTANT_EPOCH_SCENARIOS: readonly Scenario[] = [
   {
     name: "domain-alloc",
     about: "a domain's alloc while its ring slot goes on",
-    setup({ world }) {
-      // An advance closes the era before, whoever is inside.
-      world.oracle.ghost.closedByHand = true;
-    },
     scripts: [
       [enter("d"), domainAlloc, exit("d")],
       [advance, advance],
