@@ -77,7 +77,8 @@ export class DamageTarget {
         runScript(next, damage.script);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        if (error.code === "ERR_TSLAB_FORMAT" && region.kind !== "config") {
+        const ofHeader = error.code === "ERR_TSLAB_FORMAT" && !/Create a new heap\.$/.test(error.message);
+        if (ofHeader && region.kind !== "config") {
           throw new Violation("late", `calls have spread the damage to the header: ${error.message}`);
         }
         refused = true;

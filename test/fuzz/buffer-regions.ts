@@ -86,7 +86,7 @@ const SEAT: Names = [
   [o.SEAT_CHANGE_RECORD, "CHANGE_RECORD", "owner"],
   [o.SEAT_CHANGE_COMMITTED, "CHANGE", "owner", o.SEAT_CHANGE_TARGET - o.SEAT_CHANGE_COMMITTED + 1],
   [o.SEAT_SREF, "SREF", "truth", o.RING_SIZE],
-  [o.SEAT_DEPTH, "DEPTH", "figure", o.RING_SIZE],
+  [o.SEAT_DEPTH, "DEPTH", "truth", o.RING_SIZE],
   [o.SEAT_OWN, "OWN", "owner", o.RING_SIZE],
 ];
 

@@ -171,6 +171,7 @@ function changeSeats(session: Session): void {
   if (heaps.length > 1) {
     const gone = heaps.pop() as SlabHeap;
     session.ask("detach", () => gone.detach());
+    session.demandLeft(gone);
   }
   for (const heap of [...heaps]) session.ask("poll", () => heap.poll());
   const ref = heaps[0].share();

@@ -32,7 +32,7 @@ const IMPOSSIBLE: readonly Known[] = [
     region: /^slab\.ERA$/,
     kind: "wrong",
     message: /epochOf says/,
-    why: "an older era of the same ring slot, as a slab may well be of (see KNOWN for what is none)",
+    why: "an older era of the same ring slot, as a slab may well be of",
   },
   {
     region: /^REC$/,
@@ -59,6 +59,18 @@ const IMPOSSIBLE: readonly Known[] = [
     why: "set back to what a seat has seen, a change word takes back an announcement that is still on its way",
   },
   {
+    region: /^DOOMS$/,
+    kind: "late",
+    message: /was discarded, but .* has not given it back/,
+    why: "as above",
+  },
+  {
+    region: /^slab\.DOOM$/,
+    kind: "wrong",
+    message: /^stale|isLive is false|is false|names no live object|verify counts/,
+    why: "a discard of an old era stands nowhere else until the slab's owner has honoured it",
+  },
+  {
     region: /^seat\.WORD$/,
     kind: "wrong",
     message: /^reap of seat/,
@@ -67,120 +79,10 @@ const IMPOSSIBLE: readonly Known[] = [
 ];
 
 /** Defects: delete an entry when it is fixed. */
-const KNOWN: readonly Known[] = [
-  {
-    region: /./,
-    kind: "foreign",
-    message: /RangeError: (Invalid typed array length|Start offset).* < _?SlabHeap\.view /,
-    why: "view() takes place and size of an object from the buffer: an engine's RangeError (CLASS_SIZE, slab.RUN, ...)",
-  },
-  {
-    region: /^CLASS_SLOTS$/,
-    kind: "foreign",
-    message: /atomic access index/,
-    why: "adopting reads as many slots as the buffer says",
-  },
-  {
-    region: /^slab\.TAG$/,
-    kind: "foreign",
-    message: /atomic access index/,
-    why: "countRemoteFreed looks into the pending words of a seat that does not exist",
-  },
-  {
-    region: /^seat\.(EPOCH|ERA)$/,
-    kind: "wrong",
-    why: "verify() does not compare a seat's era with the ring",
-  },
-  {
-    region: /^REFS$/,
-    kind: "wrong",
-    message: /alloc/,
-    why: "verify() takes a CLOSED bit although the record is ACTIVE: whoever enters next closes the epoch",
-  },
-  {
-    region: /^seat\.SREF$/,
-    kind: "wrong",
-    message: /alloc|newest era/,
-    why: "verify() takes a membership in an era that never was, or none where SEAT_DEPTH says the seat is inside: the epoch closes early",
-  },
-  {
-    region: /^slab\.ERA$/,
-    kind: "wrong",
-    why: "verify() takes any era of the right ring slot, also those that never were",
-  },
-  {
-    region: /^slab\.DOOM$/,
-    kind: "wrong",
-    why: "verify() takes any doom, also of eras that never were, and of a slab whose owner should have wiped it",
-  },
-  {
-    region: /^slab\.DOOM$/,
-    kind: "late",
-    message: /is not an era/,
-    why: "the doom of a FREE slab is not checked, and is kept by its next user",
-  },
-  {
-    region: /^seat\.(COMMIT|CHANGE)_RECORD$/,
-    kind: "foreign",
-    message: /finish|atomic access index/,
-    why: "as below",
-  },
-  {
-    region: /^seat\.(COMMIT|CHANGE)_RECORD$/,
-    kind: "late",
-    why: "reaping a seat completes whatever its note says, wherever that points: the header's slab count becomes 0",
-  },
-  {
-    region: /^bin\.PARTIAL$/,
-    kind: "late",
-    why: "the partial list of the bin of large objects is not checked, and clearPartials writes through it",
-  },
-  {
-    region: /^free map$/,
-    kind: "wrong",
-    why: "a bit beyond the last slab is claimed as a slab: metadata behind the records becomes one, payload is left",
-  },
-  {
-    region: /^free map$/,
-    kind: "late",
-    why: "as above",
-  },
-  {
-    region: /^seat\.WORD$/,
-    kind: "wrong",
-    message: /memory was lost/,
-    why: "detach() of a seat whose word was changed returns as if it had given its slabs up",
-  },
-];
+const KNOWN: readonly Known[] = [];
 
 /** Damage that makes a call hang, all defects: such cases stop before the calls, or before verify() where that hangs. */
-const HANGS: readonly { readonly region: RegExp; readonly where: Stage; readonly why: string }[] = [
-  {
-    region: /^(CLASS_SLOTS|slab\.(OWN_NEXT|CARVED)|seat\.OWN)$/,
-    where: "verify",
-    why: "poll adopts or drains before anything is checked: circles in own lists, 2^31 slots or carved ones",
-  },
-  {
-    region: /^bin\.PARTIAL$/,
-    where: "calls",
-    why: "the bin of large objects is not checked: clearPartials goes round in what it has overwritten",
-  },
-  {
-    region: /^epoch table$/,
-    where: "calls",
-    why: "an opening time of 1970 makes the close count 55 years of nanoseconds, 2^30 at a time: 25 seconds",
-  },
-  {
-    region: /^slab\.BIN$/,
-    where: "calls",
-    why: "the bin of a full slab is not checked: removeFromBin searches it for good",
-  },
-  {
-    region: /^(slab\.(HEAD|OWN_PREV|PARTIAL_NEXT|BIN|TAG)|bin\.(PARTIAL|CURRENT)|link)$/,
-    where: "calls after the report",
-    why: "circles in lists, lists that do not hold what removeFromBin looks for, 2^31 carved slots, objects in metadata",
-  },
-];
+const HANGS: readonly { readonly region: RegExp; readonly where: Stage; readonly why: string }[] = [];
 
 export function isKnown(region: string, violation: Violation): boolean {
   return [...IMPOSSIBLE, ...KNOWN].some(

@@ -5,6 +5,8 @@
  * Lax (the damage was reported): any answer and any typed error, but nothing else, and no end of the process.
  */
 import type { SlabHeap } from "../../src/allocator/heap/heap.js";
+import { SEAT_WORD } from "../../src/allocator/memory/layout.js";
+import { packSeat, SEAT_FREE } from "../../src/allocator/words/seat-word.js";
 import type { World } from "./frozen-heap.js";
 import { errorText, isPackageError, Violation } from "./outcome.js";
 
@@ -77,6 +79,12 @@ export class Session {
     const at = this.trace.push(value) - 1;
     if (this.expected === undefined) return;
     this.demand(value >= this.expected[at], `${name}: ${value}, on a sound heap ${this.expected[at]}`);
+  }
+
+  /** A lost seat is left to its reaper: detach() is as quiet as on a sound heap, and its slabs stay. */
+  demandLeft({ _a: a }: SlabHeap): void {
+    const left = packSeat(a.incarnation, 0, SEAT_FREE);
+    if (this.strict && a.m[a.seatBase + SEAT_WORD] !== left) throw new Refused("the seat was lost");
   }
 
   /** Another seat joins. */

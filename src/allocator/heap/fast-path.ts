@@ -163,7 +163,7 @@ export class FastHeap {
   /**
    * Frees the object that starts at byte `offset`, from any attached thread. Returns false for anything that is
    * not the start of a live object. Unlike a handle, an offset cannot tell the object it was issued for from
-   * a later one in the same place.
+   * a later one in the same place. Throws {@link InvalidTypeError} for what is no number.
    */
   freeOffset(offset: number): boolean {
     const m = this._m;

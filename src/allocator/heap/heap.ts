@@ -21,7 +21,7 @@ import { createBuffer, openBuffer, publishHeap, touchPages } from "../memory/vie
 import { reapSeat } from "../seats/reap.js";
 import { startUnrefTimer, threadTag } from "../seats/runtime.js";
 import { leaveSeat, takeSeat } from "../seats/seat.js";
-import { poll, pollIdly, sync } from "../seats/sync.js";
+import { idly, poll, sync } from "../seats/sync.js";
 import { type WatchedThreads, watchWorker } from "../seats/watch.js";
 import type {
   AllocFailure,
@@ -128,11 +128,11 @@ export class SlabHeap extends FastHeap implements Disposable {
     const self = new WeakRef(this);
     const stop = startUnrefTimer(() => {
       if (self.deref() !== undefined) {
-        pollIdly(a);
+        idly(() => poll(a));
         return;
       }
       stop();
-      leaveSeat(a);
+      idly(() => leaveSeat(a));
       noteReleased(a);
     }, POLL_INTERVAL_MS);
     this.stopTimer = stop;

@@ -4,15 +4,12 @@ import { liveCount } from "../counters/slab-counts.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { isPowerOfTwo } from "../memory/bits.js";
-import { binAt, recordAt, seatAt, slabOfRecord } from "../memory/layout.js";
+import { binAt, isRecord, recordAt, seatAt, slabOfRecord } from "../memory/layout.js";
 import {
-  CLASS_SLOTS_BASE,
   DUMMY_SLAB,
-  PHASE,
   REC_BASE,
   RING_SIZE,
   SEAT_OWN,
-  SEAT_PHASE,
   SEAT_WORD,
   SLAB_BIN,
   SLAB_CARVED,
@@ -28,12 +25,13 @@ import {
   SLAB_TAG,
 } from "../memory/offsets.js";
 import { firstSlot, hasRoom, NOT_LISTED, slotCount } from "../slabs/slab.js";
+import { isEraDiscarded } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { seatIncarnation } from "../words/seat-word.js";
 import { TAG_LARGE, tagClass, tagState } from "../words/slab-tag.js";
 import { describeSlot, isOccupied, SLOT_FREE, SLOT_REMOTE_FREED, slotState } from "../words/slot-word.js";
 import type { Findings } from "./verify.js";
-import { seatIsLive } from "./verify-words.js";
+import { isUpToDate, seatIsLive } from "./verify-words.js";
 
 /** `owners[slab]`: live seat that owns it, absent otherwise. */
 export function checkOwned(a: Attachment, owners: readonly number[], findings: Findings): void {
@@ -42,6 +40,9 @@ export function checkOwned(a: Attachment, owners: readonly number[], findings: F
   owners.forEach((seat, slab) => {
     if (!listed.has(slab)) findings.add(`slab ${slab}: owned by seat ${seat}, but in none of its lists`);
     const tag = a.m[recordAt(slab) + SLAB_TAG] as number;
+    if (isUpToDate(a, seat) && isEraDiscarded(a.m, recordAt(slab))) {
+      findings.add(`slab ${slab}: its era was discarded, but seat ${seat} has not given it back`);
+    }
     if (tagState(tag) === TAG_LARGE) checkOwnedRun(a, slab, findings);
     else checkOwnedSlab(a, seat, slab, tag, findings);
   });
@@ -55,11 +56,6 @@ function liveSeats(a: Attachment): number[] {
   const seats: number[] = [];
   for (let seat = 1; seat <= a.layout.maxWorkers; seat++) if (seatIsLive(a, seat)) seats.push(seat);
   return seats;
-}
-
-function isRecord(a: Attachment, record: number): boolean {
-  const slab = slabOfRecord(record);
-  return slab >= 0 && slab < a.layout.slabCount && recordAt(slab) === record;
 }
 
 function checkOwnLists(
@@ -77,7 +73,7 @@ function checkOwnLists(
       while (record !== 0) {
         const slab = slabOfRecord(record);
         const list = `seat ${seat}'s list of epoch ${ring}`;
-        if (!isRecord(a, record)) {
+        if (!isRecord(a.layout, record)) {
           findings.add(`${list}: contains word ${record}, which is no slab record`);
           break;
         }
@@ -107,6 +103,9 @@ function checkOwnedRun(a: Attachment, slab: number, findings: Findings): void {
   const live = liveCount(a.m, record);
   if (live !== occupied) {
     findings.add(`slab ${slab}: live count ${live} of a large run with ${occupied} object`);
+  }
+  if (a.m[record + SLAB_BIN] !== 0 || a.m[record + SLAB_FAST_OWNER] !== 0) {
+    findings.add(`slab ${slab}: head of a run that takes itself for a small slab`);
   }
 }
 
@@ -145,15 +144,10 @@ function checkOwnedSlab(a: Attachment, seat: number, slab: number, tag: number, 
   checkTenure(a, seat, slab, record, occupied, findings);
 }
 
-/** Has the seat at `base` honoured every change? */
-function isUpToDate(a: Attachment, base: number): boolean {
-  return a.m[base + SEAT_PHASE] === loadSeq(a.m, PHASE);
-}
-
 /** Will the owner look for remote frees in this slab? */
 function isTold(a: Attachment, seat: number, slab: number): boolean {
   const base = seatAt(a.layout, seat);
-  if (!isUpToDate(a, base)) return true;
+  if (!isUpToDate(a, seat)) return true;
   return ((loadSeq(a.m, base + a.layout.seatPending + (slab >> 5)) >>> (slab & 31)) & 1) === 1;
 }
 
@@ -175,7 +169,7 @@ function checkClassWords(
   };
   check("object size", SLAB_OBJECT_SIZE, size);
   check("size shift", SLAB_SIZE_SHIFT, isPowerOfTwo(size) ? Math.log2(size) : -1);
-  check("slot count", SLAB_SLOTS, m[CLASS_SLOTS_BASE + classIndex] as number);
+  check("slot count", SLAB_SLOTS, layout.classSlots[classIndex] as number);
 }
 
 function checkFreeList(
@@ -221,17 +215,23 @@ function checkTenure(
 ): void {
   const { m } = a;
   const base = seatAt(a.layout, seat);
-  // An owner that has not synced yet treats its slabs as before; it will at its next operation.
-  if (!isUpToDate(a, base)) return;
+  const bin = m[record + SLAB_BIN] as number;
+  const ownBin = binAt(a.layout, seat, tagClass(m[record + SLAB_TAG] as number));
+  const upToDate = isUpToDate(a, seat);
   const era = m[record + SLAB_ERA] as number;
   const open = loadSeq(m, REC_BASE + ringOf(era)) === packRec(era, EPOCH_ACTIVE);
+  const idle = !(upToDate && open && m[record + SLAB_FAST_OWNER] !== 0);
+  // Without one its slots are idle until the epoch closes: so may a slab be that was adopted while its era opened.
+  if (bin !== ownBin && !(bin === 0 && idle))
+    findings.add(`slab ${slab}: its bin is ${bin}, but that of its class and owner is ${ownBin}`);
+  // An owner that has not synced yet treats its slabs as before; it will at its next operation.
+  if (!upToDate) return;
   const me = (seatIncarnation(loadSeq(m, base + SEAT_WORD)) << 8) | seat;
   const fast = m[record + SLAB_FAST_OWNER] as number;
   if (fast !== 0 && fast !== me) findings.add(`slab ${slab}: fast owner ${fast} is not its owner`);
   if (fast !== 0 && !open)
     findings.add(`slab ${slab}: era ${era} is closed, but its frees still take the fast path`);
-  if (!open && m[record + SLAB_BIN] !== 0)
-    findings.add(`slab ${slab}: era ${era} is closed, but it is still in a bin`);
+  if (!open && bin !== 0) findings.add(`slab ${slab}: era ${era} is closed, but it is still in a bin`);
   if (!open && occupied === 0)
     findings.add(`slab ${slab}: empty slab of closed era ${era} was not given back`);
 }
@@ -241,6 +241,8 @@ function checkBins(a: Attachment, seat: number, owners: readonly number[], findi
   const large = m[binAt(layout, seat, layout.classCount) + BIN_CURRENT] as number;
   if (large !== DUMMY_SLAB)
     findings.add(`seat ${seat}: its bin of large objects has a current slab (word ${large})`);
+  if (m[binAt(layout, seat, layout.classCount) + BIN_PARTIAL] !== 0)
+    findings.add(`seat ${seat}: its bin of large objects lists partial slabs`);
   const waiting = new Set<number>();
   for (let c = 0; c < layout.classCount; c++) {
     const bin = binAt(layout, seat, c);
@@ -249,7 +251,11 @@ function checkBins(a: Attachment, seat: number, owners: readonly number[], findi
     const inBin = new Set<number>();
     const check = (record: number, role: string): boolean => {
       const slab = slabOfRecord(record);
-      if (!isRecord(a, record) || owners[slab] !== seat || tagClass(m[record + SLAB_TAG] as number) !== c) {
+      if (
+        !isRecord(layout, record) ||
+        owners[slab] !== seat ||
+        tagClass(m[record + SLAB_TAG] as number) !== c
+      ) {
         findings.add(`${name}: ${role} slab ${slab} is not its own slab of that class`);
         return false;
       }

@@ -6,31 +6,50 @@ import {
   CLASS_MAP_BASE,
   CLASS_SLOTS_BASE,
   ERA,
+  FIRST_ERA,
   H_CHECKSUM,
   H_MAGIC,
   H_READY,
   H_VERSION,
   LAYOUT_VERSION,
   MAGIC,
+  PHASE,
   REC_BASE,
   REFS_BASE,
   RING_SIZE,
+  SEAT_CHANGE_RECORD,
+  SEAT_COMMIT_RECORD,
+  SEAT_DEPTH,
+  SEAT_EPOCH,
+  SEAT_ERA,
+  SEAT_PHASE,
   SEAT_SREF,
+  SEAT_THREAD,
   SEAT_WORD,
 } from "../memory/offsets.js";
 import { GRANULE_BYTES } from "../memory/size-classes.js";
 import { classMap, configChecksum } from "../memory/views.js";
+import { whoOf } from "../seats/seat.js";
+import { levelWithTailBits } from "../slabs/free-map.js";
 import {
   compareEraTag,
   describeRec,
   EPOCH_ACTIVE,
   packRec,
+  REFS_CLOSED,
   recEra,
   recState,
-  refsEntries,
   ringOf,
 } from "../words/epoch-word.js";
-import { SEAT_FREE, SEAT_LIVE, SEAT_REAPING, SEAT_SUSPECT, seatState, seatWho } from "../words/seat-word.js";
+import {
+  SEAT_FREE,
+  SEAT_LIVE,
+  SEAT_REAPING,
+  SEAT_SUSPECT,
+  seatIncarnation,
+  seatState,
+  seatWho,
+} from "../words/seat-word.js";
 import type { Findings } from "./verify.js";
 
 export function seatIsLive(a: Attachment, seat: number): boolean {
@@ -89,8 +108,12 @@ export function checkRing(a: Attachment, findings: Findings): void {
       findings.add(`${name}: ${describeRec(rec)}, although ERA is ${newest}`);
     }
     const refs = loadSeq(m, REFS_BASE + ring);
-    if (refsEntries(refs) > 0 && compareEraTag(refs, recEra(rec)) > 0) {
+    const age = compareEraTag(refs, recEra(rec));
+    // Too old by half of what its bits can tell, it would look newer one lap on: see renewTags.
+    if (age > 0 || age < -0x4000)
       findings.add(`${name}: its reference word is of a later era than its record`);
+    else if (age === 0 && (refs & REFS_CLOSED) !== 0 && recState(rec) === EPOCH_ACTIVE) {
+      findings.add(`${name}: its last member closed it, but ${describeRec(rec)}`);
     }
   }
   if (loadSeq(m, REC_BASE + ringOf(newest)) !== packRec(newest, EPOCH_ACTIVE)) {
@@ -110,13 +133,57 @@ export function checkSeats(a: Attachment, findings: Findings): void {
         `seat ${seat}: left REAPING by seat ${seatWho(word)}; reap that seat, which takes this one over`,
       );
     }
+    if (m[base + SEAT_COMMIT_RECORD] !== 0 || m[base + SEAT_CHANGE_RECORD] !== 0) {
+      findings.add(
+        `seat ${seat}: left a note of what it was counting: its thread is inside a call, or died there and was not reaped`,
+      );
+    }
+    if (seatIsLive(a, seat)) checkSeated(a, seat, word, newest, findings);
     for (let ring = 0; ring < RING_SIZE; ring++) {
       const era = loadSeq(m, base + SEAT_SREF + ring);
+      const depth = loadSeq(m, base + SEAT_DEPTH + ring);
+      if (seatIsLive(a, seat) && (era !== 0) !== depth > 0) {
+        findings.add(`seat ${seat}: member of era ${era} in epoch ${ring} with depth ${depth}`);
+      }
       if (era === 0) continue;
       if (state === SEAT_FREE) findings.add(`seat ${seat}: free, but still a member of era ${era}`);
-      if (era < 0 || era > newest || ringOf(era) !== ring) {
+      if (era < FIRST_ERA || era > newest || ringOf(era) !== ring) {
         findings.add(`seat ${seat}: member of era ${era}, which epoch ${ring} never was`);
       }
     }
   }
+}
+
+/** Who sits there, and in which era it allocates. */
+function checkSeated(a: Attachment, seat: number, word: number, newest: number, findings: Findings): void {
+  const { m, layout } = a;
+  const base = seatAt(layout, seat);
+  const thread = loadSeq(m, base + SEAT_THREAD);
+  if (thread !== 0 && whoOf(thread) !== seatWho(word)) {
+    findings.add(`seat ${seat}: its word names another thread than it has noted (${thread})`);
+  }
+  if (seat === a.seat && !a.detached && seatIncarnation(word) !== a.incarnation) {
+    findings.add(
+      `seat ${seat}: its word is of incarnation ${seatIncarnation(word)}, but this thread sits there`,
+    );
+  }
+  const era = m[base + SEAT_ERA] as number;
+  if (era !== 0 && m[base + SEAT_EPOCH] !== ringOf(era)) {
+    findings.add(`seat ${seat}: takes era ${era} for epoch ${m[base + SEAT_EPOCH]}`);
+  }
+  if (!isUpToDate(a, seat)) return;
+  const open = loadSeq(m, REC_BASE + ringOf(newest)) === packRec(newest, EPOCH_ACTIVE);
+  if (era !== newest && (era !== 0 || open)) {
+    findings.add(`seat ${seat}: allocates in era ${era}, although ERA is ${newest}`);
+  }
+}
+
+/** Has the seat honoured every change? */
+export function isUpToDate({ m, layout }: Attachment, seat: number): boolean {
+  return m[seatAt(layout, seat) + SEAT_PHASE] === loadSeq(m, PHASE);
+}
+
+export function checkFreeMap({ m, layout }: Attachment, findings: Findings): void {
+  const level = levelWithTailBits(m, layout);
+  if (level >= 0) findings.add(`free map: level ${level} has bits that stand for no slab`);
 }

@@ -12,17 +12,32 @@
  *   REMOTE_FREED         = its owner's pending bit is set, or the owner has changes to honour first
  *   ORPHANED             = never left after a sync of any thread
  *   rec[ERA % 16]        = (ERA, ACTIVE); every other record CLOSING or DISCARD, and not newer
+ *   doom                 = 0 or an era that was opened, and discarded if its record still stands
+ *   membership           = a seat is inside an era exactly while its depth there is not 0
+ *   notes of a seat      = none but in the middle of a call
+ *   bin of an own slab   = that of its class, or none while draining
  */
+import { HeapFormatError } from "../errors.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { recordAt } from "../memory/layout.js";
-import { LARGE_CLASS, SLAB_DOOM, SLAB_ERA, SLAB_RUN, SLAB_TAG, SLAB_USED } from "../memory/offsets.js";
+import {
+  ERA,
+  FIRST_ERA,
+  LARGE_CLASS,
+  REC_BASE,
+  SLAB_DOOM,
+  SLAB_ERA,
+  SLAB_RUN,
+  SLAB_TAG,
+  SLAB_USED,
+} from "../memory/offsets.js";
 import { poll } from "../seats/sync.js";
 import { hasFreeHint } from "../slabs/free-map.js";
 import { collect } from "../slabs/remote-free.js";
 import { firstSlot } from "../slabs/slab.js";
 import type { VerifyReport } from "../types.js";
-import { ringOf } from "../words/epoch-word.js";
+import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
 import {
   describeTag,
   packTail,
@@ -47,7 +62,7 @@ import {
   slotState,
 } from "../words/slot-word.js";
 import { checkOwned } from "./verify-owned.js";
-import { checkHeader, checkRing, checkSeats, seatIsLive } from "./verify-words.js";
+import { checkFreeMap, checkHeader, checkRing, checkSeats, seatIsLive } from "./verify-words.js";
 
 /** Collects problems; more than a page of them says nothing new. */
 export class Findings {
@@ -67,15 +82,21 @@ export class Findings {
 
 /** Checks the heap. Other threads should be idle: what they do meanwhile may look like a disagreement. */
 export function verifyHeap(a: Attachment): VerifyReport {
-  poll(a);
-  if (!a.detached) collect(a, true);
   const findings = new Findings();
+  try {
+    poll(a);
+    if (!a.detached) collect(a, true);
+  } catch (error) {
+    if (!(error instanceof HeapFormatError)) throw error;
+    findings.add(`this thread cannot go on: ${error.message}`);
+  }
   const header = checkHeader(a, findings);
   let liveObjects = 0;
   let slabs = 0;
   if (header) {
     checkRing(a, findings);
     checkSeats(a, findings);
+    checkFreeMap(a, findings);
     const owners: number[] = [];
     for (let slab = 0; slab < a.layout.slabCount; slab++) {
       const tag = loadSeq(a.m, recordAt(slab) + SLAB_TAG);
@@ -91,6 +112,7 @@ export function verifyHeap(a: Attachment): VerifyReport {
 function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], findings: Findings): number {
   const { m } = a;
   const state = tagState(tag);
+  checkDoom(a, slab, findings);
   if (state === TAG_FREE) {
     checkFree(a, slab, tag, findings);
     return 0;
@@ -113,6 +135,7 @@ function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], f
     );
     return 0;
   }
+  if (era < FIRST_ERA || era > loadSeq(m, ERA)) findings.add(`${name}: era ${era} was never opened`);
   if (ringOf(era) !== tagRing(tag)) {
     findings.add(
       `${name}: era ${era} belongs to epoch ${ringOf(era)}, but its tag says epoch ${tagRing(tag)}`,
@@ -124,8 +147,6 @@ function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], f
     findings.add(`${name}: class ${classIndex} does not exist for a ${describeTag(tag)} slab`);
     return 0;
   }
-  const doom = loadSeq(m, record + SLAB_DOOM);
-  if (doom < 0 || doom > 2 ** 30) findings.add(`${name}: doom ${doom} is not an era`);
   if (state === TAG_OWNED || owner !== 0) {
     if (owner > a.layout.maxWorkers || !seatIsLive(a, owner)) {
       findings.add(`${name}: owned by seat ${owner}, where no thread sits: reap it`);
@@ -138,6 +159,21 @@ function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], f
   if (owner === 0 && !a.detached)
     findings.add(`${name}: ${describeTag(tag)} has no owner, and no thread was told to adopt it`);
   return state === TAG_LARGE ? checkRun(a, slab, findings) : countSlots(a, slab, tag, findings);
+}
+
+/** FREE slabs and tails too: their next user keeps it. */
+function checkDoom({ m }: Attachment, slab: number, findings: Findings): void {
+  const doom = loadSeq(m, recordAt(slab) + SLAB_DOOM);
+  if (doom === 0) return;
+  if (doom < FIRST_ERA || doom > loadSeq(m, ERA)) {
+    findings.add(`slab ${slab}: doom ${doom} is not an era`);
+    return;
+  }
+  // Dooms are for eras whose record is gone, or about to go.
+  const rec = loadSeq(m, REC_BASE + ringOf(doom));
+  if (recEra(rec) === doom && recState(rec) !== EPOCH_DISCARD) {
+    findings.add(`slab ${slab}: doomed with era ${doom}, which was not discarded`);
+  }
 }
 
 function checkFree(a: Attachment, slab: number, tag: number, findings: Findings): void {

@@ -7,9 +7,9 @@
  * harmless, a late clear could erase a successor's.
  */
 import { C_ORPHANED_LIVE, S_REAPS } from "../counters/fields.js";
+import { dropDamagedNotes } from "../counters/notes.js";
 import { count } from "../counters/record.js";
 import { finishChange } from "../counters/slab-changes.js";
-import { dropDamagedNotes } from "../counters/notes.js";
 import { finishCommit, foldCounts, liveCount } from "../counters/slab-counts.js";
 import { tryAutoClose } from "../epochs/refs.js";
 import { closeEra } from "../epochs/ring.js";

@@ -31,7 +31,14 @@ import { adoptSlab, isAdoptable } from "../slabs/adopt.js";
 import { type DrainTally, drainRing, newTally } from "../slabs/drain.js";
 import { clearTailBits, hasFreeHint, repairFree } from "../slabs/free-map.js";
 import { collect, collectSlab } from "../slabs/remote-free.js";
-import { classShard, clearPartials, forEachOwnIn, listIfRoom, recycleSlab, resetBins } from "../slabs/slab.js";
+import {
+  classShard,
+  clearPartials,
+  forEachOwnIn,
+  listIfRoom,
+  recycleSlab,
+  resetBins,
+} from "../slabs/slab.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { SEAT_SUSPECT, seatIncarnation, seatState } from "../words/seat-word.js";
 import { TAG_FREE, TAG_LARGE, tagState } from "../words/slab-tag.js";
@@ -94,10 +101,10 @@ export function poll(a: Attachment): void {
   if (a.m[PHASE] !== a.m[a.seatBase + SEAT_PHASE]) sync(a, false);
 }
 
-/** For a timer: that a heap is damaged is told to the thread's next call, not to its event loop. */
-export function pollIdly(a: Attachment): void {
+/** Work of a timer: that a heap is damaged is told to the thread's next call, not to its event loop. */
+export function idly(work: () => void): void {
   try {
-    poll(a);
+    work();
   } catch (error) {
     if (!(error instanceof HeapFormatError)) throw error;
   }

@@ -22,6 +22,7 @@ import { commit, liveCount } from "../counters/slab-counts.js";
 import { casSeq, loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import {
+  FIRST_ERA,
   SEAT_ERA,
   SLAB_BIN,
   SLAB_CARVED,
@@ -75,8 +76,10 @@ export function isAdoptable(tag: number): boolean {
 export function adoptSlab(a: Attachment, record: number, tag: number): boolean {
   const { m } = a;
   const large = tagState(tag) === TAG_LARGE;
-  // Its class stands in the tag alone. Without one its slots cannot be told apart: left to verify() as it is.
+  // Words that were overwritten: without a class its slots cannot be told apart, without an era it would pass for
+  // discarded. Left as it is, for verify() to report.
   if (!large && tagClass(tag) >= a.layout.classCount) return false;
+  if ((m[record + SLAB_ERA] as number) < FIRST_ERA) return false;
   const shard = classShard(a, tag);
   count(m, shard + C_ACQUIRE_TRIES, 1);
   if (!casSeq(m, record + SLAB_TAG, tag, retag(tag, large ? TAG_LARGE : TAG_OWNED, a.seat))) {

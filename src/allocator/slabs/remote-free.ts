@@ -23,17 +23,20 @@ import { commit, liveCount } from "../counters/slab-counts.js";
 import { casSeq, exchangeSeq, loadSeq, orSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
 import { recordAt, seatAt } from "../memory/layout.js";
-import {
-  SEAT_COUNTERS,
-  SLAB_COLLECTING,
-  SLAB_COUNTS,
-  SLAB_HEAD,
-  SLAB_TAG,
-} from "../memory/offsets.js";
+import { SEAT_COUNTERS, SLAB_COLLECTING, SLAB_COUNTS, SLAB_HEAD, SLAB_TAG } from "../memory/offsets.js";
 import { isHeld, isHeldBy, TAG_LARGE, tagOwner, tagState } from "../words/slab-tag.js";
 import { nextFree, SLOT_ALLOC, SLOT_FREE, SLOT_REMOTE_FREED, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { releaseRun } from "./large-run.js";
-import { carvedSlots, classShard, firstSlot, isDraining, noteRoom, pushSlot, recycleSlab, zeroObject } from "./slab.js";
+import {
+  carvedSlots,
+  classShard,
+  firstSlot,
+  isDraining,
+  noteRoom,
+  pushSlot,
+  recycleSlab,
+  zeroObject,
+} from "./slab.js";
 
 /** Pending words looked at per slow path: keeps it independent of the size of the heap. */
 const BOUNDED_WORDS = 64;

@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { C_ALLOCS } from "../../../src/allocator/counters/fields.js";
-import { count, countLarge, readCounter } from "../../../src/allocator/counters/record.js";
+import { count, countLarge, finishCarry, readCounter } from "../../../src/allocator/counters/record.js";
 import { foldCounts } from "../../../src/allocator/counters/slab-counts.js";
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { recordAt } from "../../../src/allocator/memory/layout.js";
@@ -82,6 +82,23 @@ test("large amounts are added whole", () => {
   );
 });
 
+test("amounts up to 2^53 take no longer, and what is no amount counts nothing", () => {
+  fc.assert(
+    fc.property(starts, fc.integer({ min: 0, max: 2 ** 52 }), (from, amount) => {
+      start(m, 0, from);
+      countLarge(m, 0, amount);
+      expect(readCounter(m, 0)).toBe(from + amount);
+      expect(m[1]).toBe(m[2]);
+    }),
+  );
+  start(m, 0, 7);
+  for (const none of [0, -1, -(2 ** 60), Number.NaN, Number.NEGATIVE_INFINITY]) countLarge(m, 0, none);
+  expect(readCounter(m, 0)).toBe(7);
+  countLarge(m, 0, Number.MAX_SAFE_INTEGER - 7);
+  expect(readCounter(m, 0)).toBe(Number.MAX_SAFE_INTEGER);
+  for (const huge of [1e18, 2 ** 80, Number.POSITIVE_INFINITY]) countLarge(m, 0, huge);
+});
+
 /** Runs `step` while a reader looks at every access; what it reads must lie between before and after. */
 function watched(read: () => number, step: () => void): number[] {
   const seen: number[] = [read()];
@@ -105,6 +122,19 @@ describe("a reader between the accesses of a carry", () => {
         );
         expect(seen.length).toBeGreaterThanOrEqual(6);
         for (const value of seen) expect([from, from + amount]).toContain(value);
+      }
+    }
+  });
+
+  test("sees no less and no more than there will be while a large amount is added", () => {
+    for (const amount of [2 ** 31, 2 ** 32, 5 * TWO_32 + 9, 2 ** 45 + 2 ** 31 + 1]) {
+      for (const from of [0, 3, 2 ** 31, TWO_32 - 1, 7 * TWO_32 + 12]) {
+        start(m, 0, from);
+        const seen = watched(
+          () => readCounter(m, 0),
+          () => countLarge(m, 0, amount),
+        );
+        expect(seen[seen.length - 1]).toBe(from + amount);
       }
     }
   });
@@ -142,6 +172,16 @@ describe("a carry whose writer died", () => {
     expect(readCounter(m, 0)).toBe(TWO_32 + 5);
     m[2] = 1; // done
     expect(readCounter(m, 0)).toBe(TWO_32 + 5);
+  });
+
+  test("that wrapped several times: as many as were announced", () => {
+    start(m, 0, TWO_32 - 1);
+    m[1] = 7;
+    expect(readCounter(m, 0)).toBe(TWO_32 - 1);
+    m[0] = 5;
+    expect(readCounter(m, 0)).toBe(7 * TWO_32 + 5);
+    finishCarry(m, 0);
+    expect(readCounter(m, 0)).toBe(7 * TWO_32 + 5);
   });
 
   test("is finished by the next holder of the seat: allocations go on without a jump", () => {

@@ -11,6 +11,7 @@ import {
   REFS_BASE,
   RETAINS_BASE,
   RING_SIZE,
+  SEAT_DEPTH,
   SEAT_SREF,
   seatAt,
 } from "../../../src/allocator/memory/layout.js";
@@ -156,6 +157,7 @@ describe("closing with the last one out", () => {
   test("an entry between a leaver's look and its decision stops it", () => {
     const other = another(heap);
     enterEra(heap._a, 16, true);
+    heap._a.m[heap._a.seatBase + SEAT_DEPTH] = 0;
     heap._a.m[heap._a.seatBase + SEAT_SREF] = 0; // out, but has not decided yet
     expect(enterEra(other._a, 16, false)).toBe(true);
     expect(tryAutoClose(heap._a, 0, 16)).toBe(false);

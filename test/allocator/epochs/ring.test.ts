@@ -9,7 +9,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { normalise } from "../../../src/allocator/epochs/ring.js";
 import { EpochClosedError, InvalidTypeError, InvalidValueError } from "../../../src/allocator/errors.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import { ERA, FIRST_ERA, MAX_ERA, REC_BASE, RING_SIZE } from "../../../src/allocator/memory/layout.js";
+import {
+  ERA,
+  FIRST_ERA,
+  MAX_ERA,
+  REC_BASE,
+  REFS_BASE,
+  RING_SIZE,
+} from "../../../src/allocator/memory/layout.js";
 import { sync } from "../../../src/allocator/seats/sync.js";
 import type { EpochRef } from "../../../src/allocator/types.js";
 import {
@@ -17,6 +24,7 @@ import {
   EPOCH_CLOSING,
   EPOCH_DISCARD,
   packRec,
+  packRefs,
   recEra,
   recState,
 } from "../../../src/allocator/words/epoch-word.js";
@@ -114,6 +122,8 @@ describe("the last era", () => {
   /** Moves the whole ring so that `newest` is open. */
   function jumpTo(newest: number): void {
     heap._a.m[ERA] = newest;
+    // Kept near the era on the way there.
+    for (let ring = 0; ring < RING_SIZE; ring++) heap._a.m[REFS_BASE + ring] = packRefs(newest - 16, 0, 0);
     normalise(heap._a.m, heap._a.layout, newest);
     sync(heap._a, false);
   }

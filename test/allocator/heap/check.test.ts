@@ -69,7 +69,7 @@ describe("attach", () => {
 });
 
 describe.each(["closeEpoch", "discardEpoch", "discardBefore"] as const)("%s", (method) => {
-  test.each(["1", [1], {}, { valueOf: () => 1 }, true, null, undefined, 1n, Symbol("1")])(
+  test.each<unknown>(["1", [1], {}, { valueOf: () => 1 }, true, null, undefined, 1n, Symbol("1")])(
     "an id that is no number is called EpochRef.id: %#",
     (id) => {
       const before = metadata(heap);

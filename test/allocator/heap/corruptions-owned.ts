@@ -196,9 +196,10 @@ export const OWNED_CORRUPTIONS: readonly Corruption[] = [
   [
     "a bin that does not know",
     (w) => w.set(3, SLAB_BIN, binAt(w.heap._a.layout, 2, 0)),
-    [
+    ({ heap: { _a: a } }) => [
       "seat 2, class 0: slab 3 has free slots that no alloc can reach",
       "seat 2, class 1: current slab 3 thinks it is in another bin",
+      `slab 3: its bin is ${binAt(a.layout, 2, 0)}, but that of its class and owner is ${binAt(a.layout, 2, 1)}`,
     ],
   ],
   [
@@ -219,6 +220,29 @@ export const OWNED_CORRUPTIONS: readonly Corruption[] = [
     "the own list of a seat that owns none",
     (w) => w.seat(3, SEAT_OWN, recordAt(0)),
     ["seat 3's list of epoch 0: slab 0 is listed twice"],
+  ],
+  [
+    "no bin",
+    (w) => w.set(0, SLAB_BIN, 0),
+    (w) => [
+      `slab 0: its bin is 0, but that of its class and owner is ${binAt(w.heap._a.layout, 1, 0)}`,
+      "seat 1, class 0: current slab 0 thinks it is in another bin",
+    ],
+  ],
+  [
+    "a bin of a run",
+    (w) => w.set(13, SLAB_BIN, binAt(w.heap._a.layout, 1, 0)),
+    ["slab 13: head of a run that takes itself for a small slab"],
+  ],
+  [
+    "a run that is freed fast",
+    (w) => w.set(13, SLAB_FAST_OWNER, w.heap._a.me),
+    ["slab 13: head of a run that takes itself for a small slab"],
+  ],
+  [
+    "partial slabs of large objects",
+    (w) => w.bin(1, 3, BIN_PARTIAL, recordAt(0)),
+    ["seat 1: its bin of large objects lists partial slabs"],
   ],
   [
     "a current slab of large objects",

@@ -1,16 +1,12 @@
+import { BIN_CURRENT } from "../../../src/allocator/counters/fields.js";
 import {
+  binAt,
   CLASS_MAP_BASE,
-  CLASS_SLOTS_BASE,
-  H_BUFFER_PAGES,
-  H_MAGIC,
-  H_READY,
-  H_SLAB_COUNT,
-  H_VERSION,
+  DEEP,
+  DUMMY_SLAB,
   LARGE_CLASS,
-  REC_BASE,
-  REFS_BASE,
+  PHASE,
   SEAT_OWN,
-  SEAT_SREF,
   SLAB_COUNTS,
   SLAB_DOOM,
   SLAB_ERA,
@@ -19,8 +15,6 @@ import {
   SLAB_RUN,
 } from "../../../src/allocator/memory/layout.js";
 import { clearFree } from "../../../src/allocator/slabs/free-map.js";
-import { EPOCH_ACTIVE, EPOCH_CLOSING, packRec, packRefs } from "../../../src/allocator/words/epoch-word.js";
-import { packSeat, SEAT_FREE, SEAT_REAPING } from "../../../src/allocator/words/seat-word.js";
 import {
   packTag,
   packTail,
@@ -31,115 +25,10 @@ import {
   TAG_OWNED,
 } from "../../../src/allocator/words/slab-tag.js";
 import { SLOT_ALLOC, SLOT_FREE } from "../../../src/allocator/words/slot-word.js";
-
 import type { Corruption } from "./damage.js";
 
-/** Damage to what all threads read: header, ring, seats, tags, runs. */
+/** Damage to what all threads read of slabs: tags, eras, runs. */
 export const SHARED_CORRUPTIONS: readonly Corruption[] = [
-  // -- header, ring, seats
-  [
-    "magic",
-    (w) => {
-      w.m[H_MAGIC] = 1;
-    },
-    ["header: magic, layout version or ready flag was overwritten"],
-  ],
-  [
-    "version",
-    (w) => {
-      w.m[H_VERSION] = 9;
-    },
-    ["header: magic, layout version or ready flag was overwritten"],
-  ],
-  [
-    "ready",
-    (w) => {
-      w.m[H_READY] = 0;
-    },
-    ["header: magic, layout version or ready flag was overwritten"],
-  ],
-  [
-    "slab count",
-    (w) => {
-      w.m[H_SLAB_COUNT] = 15;
-    },
-    ["header: the configuration does not match its checksum"],
-  ],
-  [
-    "pages",
-    (w) => {
-      w.m[H_BUFFER_PAGES]++;
-    },
-    ["header: the configuration does not match its checksum"],
-  ],
-  [
-    "slots of a class",
-    (w) => {
-      w.m[CLASS_SLOTS_BASE + 1] = 31;
-    },
-    ["header: class 1 (128 bytes) claims 31 slots per slab", "slab 3: 32 of 31 slots carved"],
-  ],
-  [
-    "a record without state",
-    (w) => {
-      w.m[REC_BASE + 3] = packRec(3, 0);
-    },
-    ["epoch 3: its record has no state (era 3 INVALID)"],
-  ],
-  [
-    "a record of another ring slot",
-    (w) => {
-      w.m[REC_BASE + 3] = packRec(4, EPOCH_CLOSING);
-    },
-    ["epoch 3: its record names era 4 CLOSING, of another ring slot"],
-  ],
-  [
-    "a record ahead of ERA",
-    (w) => {
-      w.m[REC_BASE + 3] = packRec(19, EPOCH_CLOSING);
-    },
-    ["epoch 3: its record names era 19 CLOSING, but with ERA 16 it should be era 3"],
-  ],
-  [
-    "a second open epoch",
-    (w) => {
-      w.m[REC_BASE + 5] = packRec(5, EPOCH_ACTIVE);
-    },
-    ["epoch 5: era 5 ACTIVE, although ERA is 16"],
-  ],
-  [
-    "references of a later era",
-    (w) => {
-      w.m[REFS_BASE + 2] = packRefs(18 + 16, 1, 0);
-    },
-    ["epoch 2: its reference word is of a later era than its record"],
-  ],
-  [
-    "a seat left reaping",
-    (w) => w.seat(4, 0, packSeat(1, 3, SEAT_REAPING)),
-    ["seat 4: left REAPING by seat 3; reap that seat, which takes this one over"],
-  ],
-  [
-    "a seat word set free",
-    (w) => w.seat(2, 0, packSeat(1, 0, SEAT_FREE)),
-    ["slab 3: owned by seat 2, where no thread sits: reap it"],
-  ],
-  [
-    "a member without a seat",
-    (w) => w.seat(4, SEAT_SREF, 16),
-    ["seat 4: free, but still a member of era 16"],
-  ],
-  [
-    "a member of another ring slot's era",
-    (w) => w.seat(1, SEAT_SREF + 3, 16),
-    ["seat 1: member of era 16, which epoch 3 never was"],
-  ],
-  [
-    "a member of the future",
-    (w) => w.seat(2, SEAT_SREF + 1, 33),
-    ["seat 2: member of era 33, which epoch 1 never was"],
-  ],
-
   // -- tags
   [
     "a tag of no state",
@@ -187,7 +76,8 @@ export const SHARED_CORRUPTIONS: readonly Corruption[] = [
   [
     "an owner that does not know",
     (w) => w.tag(3, packTag(TAG_OWNED, 1, 1, 0)),
-    [
+    ({ heap: { _a: a } }) => [
+      `slab 3: its bin is ${binAt(a.layout, 2, 1)}, but that of its class and owner is ${binAt(a.layout, 1, 1)}`,
       "seat 2's list of epoch 0: slab 3 is not owned by that seat",
       "seat 2, class 1: current slab 3 is not its own slab of that class",
       "slab 3: fast owner 258 is not its owner",
@@ -228,9 +118,41 @@ export const SHARED_CORRUPTIONS: readonly Corruption[] = [
       "seat 2's list of epoch 0: slab 3 is of era 19",
       "slab 3: era 19 is closed, but its frees still take the fast path",
       "slab 3: era 19 is closed, but it is still in a bin",
+      "slab 3: era 19 was never opened",
+    ],
+  ],
+  [
+    "an era that never was",
+    (w) => w.set(3, SLAB_ERA, 32),
+    [
+      "slab 3: era 32 was never opened",
+      "slab 3: era 32 is closed, but its frees still take the fast path",
+      "slab 3: era 32 is closed, but it is still in a bin",
+    ],
+  ],
+  [
+    "an orphan's era",
+    (w) => {
+      w.set(3, SLAB_ERA, 0);
+      w.tag(3, packTag(TAG_ORPHANED, 0, 1, 0));
+      w.m[DEEP]++;
+      w.m[PHASE]++;
+      w.seat(2, SEAT_OWN, 0);
+      w.bin(2, 1, BIN_CURRENT, DUMMY_SLAB);
+    },
+    [
+      "slab 3: ORPHANED(seat 0, class 1, epoch 0) has no owner, and no thread was told to adopt it",
+      "slab 3: era 0 was never opened",
     ],
   ],
   ["a doom", (w) => w.set(3, SLAB_DOOM, -5), ["slab 3: doom -5 is not an era"]],
+  ["a doom of the future", (w) => w.set(3, SLAB_DOOM, 17), ["slab 3: doom 17 is not an era"]],
+  ["a FREE slab's doom", (w) => w.set(6, SLAB_DOOM, 3), ["slab 6: doom 3 is not an era"]],
+  [
+    "a doom of the open era",
+    (w) => w.set(6, SLAB_DOOM, 16),
+    ["slab 6: doomed with era 16, which was not discarded"],
+  ],
   [
     "a lost hint",
     (w) => clearFree(w.m, w.heap._a.layout, 6),
@@ -270,6 +192,7 @@ export const SHARED_CORRUPTIONS: readonly Corruption[] = [
     "a tail given away",
     (w) => w.tag(15, packTag(TAG_OWNED, 4, 0, 0)),
     [
+      "slab 15: era 0 was never opened",
       "slab 15: owned by seat 4, where no thread sits: reap it",
       "slab 15: should be a TAIL of the run at slab 13, but is OWNED(seat 4, class 0, epoch 0)",
     ],

@@ -8,16 +8,22 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { COUNT_FREE } from "../../../src/allocator/counters/fields.js";
+import { HeapFormatError } from "../../../src/allocator/errors.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import {
   ERA,
   PHASE,
   REC_BASE,
+  recordAt,
   SEAT_PHASE,
   SLAB_BIN,
+  SLAB_CARVED,
   SLAB_COUNTS,
+  SLAB_DOOM,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
+  SLAB_OWN_NEXT,
+  SLAB_OWN_PREV,
 } from "../../../src/allocator/memory/layout.js";
 import { hasFreeHint, repairFree } from "../../../src/allocator/slabs/free-map.js";
 import type { Handle } from "../../../src/allocator/types.js";
@@ -34,6 +40,7 @@ import {
   withSeed,
 } from "../support.js";
 import { SHARED_CORRUPTIONS } from "./corruptions.js";
+import { HEADER_CORRUPTIONS } from "./corruptions-header.js";
 import { OWNED_CORRUPTIONS } from "./corruptions-owned.js";
 import { Words } from "./damage.js";
 
@@ -77,14 +84,17 @@ describe("a damaged heap", () => {
     vi.useRealTimers();
   });
 
-  test.each([...SHARED_CORRUPTIONS, ...OWNED_CORRUPTIONS])("%s", (_name, damage, expected) => {
-    const words = new Words(prepared());
-    damage(words);
-    const sentences = typeof expected === "function" ? expected(words) : expected;
-    expect(problemsOf(words.heap).sort()).toEqual([...sentences].sort());
-    // Looking does not mend, and does not make it worse.
-    expect(problemsOf(words.heap).sort()).toEqual([...sentences].sort());
-  });
+  test.each([...HEADER_CORRUPTIONS, ...SHARED_CORRUPTIONS, ...OWNED_CORRUPTIONS])(
+    "%s",
+    (_name, damage, expected) => {
+      const words = new Words(prepared());
+      damage(words);
+      const sentences = typeof expected === "function" ? expected(words) : expected;
+      expect(problemsOf(words.heap).sort()).toEqual([...sentences].sort());
+      // Looking does not mend, and does not make it worse.
+      expect(problemsOf(words.heap).sort()).toEqual([...sentences].sort());
+    },
+  );
 
   test("with a free map whose summary hides free slabs", () => {
     const heap = smallHeap({ capacity: 64 * SLAB });
@@ -146,6 +156,52 @@ describe("a damaged heap", () => {
     const other = another(heap);
     words.seat(1, SEAT_PHASE, words.m[PHASE] - 1);
     expect(problemsOf(other)).toEqual([]);
+  });
+
+  test("with slabs of an old era that are doomed and were not wiped", () => {
+    const heap = smallHeap();
+    heap.alloc(64);
+    for (let n = 0; n < 17; n++) heap.advanceEpoch();
+    expectHealthy(heap);
+    new Words(heap).set(0, SLAB_DOOM, 16);
+    expect(problemsOf(heap)).toEqual(["slab 0: its era was discarded, but seat 1 has not given it back"]);
+  });
+
+  test.each<[string, number, (words: Words) => number, string]>([
+    ["a circle", SLAB_OWN_NEXT, () => recordAt(0), "seat 1's list of epoch 0"],
+    ["no record", SLAB_OWN_NEXT, () => 77, "seat 1's list of epoch 0"],
+    ["another's slab", SLAB_OWN_NEXT, () => recordAt(3), "seat 1's list of epoch 0"],
+    ["a bin that is none", SLAB_BIN, () => 300, "slab 0: its bin is 300"],
+  ])("that its owner cannot drain: %s", (_name, field, value, what) => {
+    const heap = prepared();
+    const words = new Words(heap);
+    words.set(0, field, value(words));
+    words.m[PHASE]++;
+    words.m[ERA]++;
+    const error = new RegExp(`^${what}: the heap's metadata was overwritten`);
+    for (let i = 0; i < 2; i++) {
+      expect(() => heap.alloc(64)).toThrow(HeapFormatError);
+      expect(() => heap.poll()).toThrow(error);
+    }
+    expect(problemsOf(heap)).toContainEqual(expect.stringMatching(/^this thread cannot go on: /));
+  });
+
+  test("with more carved slots than there are: remote frees are not looked for there", () => {
+    const heap = prepared();
+    const words = new Words(heap);
+    words.setSlot(0, 0, words.m[words.slot(0, 0)] + 1);
+    words.seat(1, heap._a.layout.seatPending, 1);
+    words.set(0, SLAB_CARVED, 2 ** 30);
+    words.m[PHASE]++;
+    expect(() => heap.poll()).toThrow(/^slab 0: 1073741824 slots carved: .* overwritten/);
+    expect(problemsOf(heap)).toContain("slab 0: 1073741824 of 64 slots carved");
+  });
+
+  test("with a wrong back link: its owner cannot leave", () => {
+    const heap = prepared();
+    new Words(heap).set(0, SLAB_OWN_PREV, recordAt(5));
+    expect(() => heap.detach()).toThrow(/^seat 1's list of epoch 0: .* overwritten/);
+    expect(heap._a.m[recordAt(5) + SLAB_OWN_NEXT]).toBe(0);
   });
 
   test("in many places: the first hundred are listed, the others counted", () => {

@@ -9,7 +9,13 @@ import { HeapDetachedError } from "../../../src/allocator/errors.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import { PHASE, SEAT_PHASE } from "../../../src/allocator/memory/layout.js";
 import { clearFree, hasFreeHint } from "../../../src/allocator/slabs/free-map.js";
-import { packSeat, SEAT_LIVE, SEAT_SUSPECT, seatState } from "../../../src/allocator/words/seat-word.js";
+import {
+  packSeat,
+  SEAT_LIVE,
+  SEAT_SUSPECT,
+  seatState,
+  seatWho,
+} from "../../../src/allocator/words/seat-word.js";
 import {
   another,
   eraAt,
@@ -167,7 +173,11 @@ describe("a seat that was taken away", () => {
     ["free", (h, handle) => h.free(handle)],
   ])("%s does nothing in the buffer any more, and later calls throw", (_name, step) => {
     const handle = other.alloc(64);
-    heap._a.m[seatWordIndex(heap, other.seat)] = packSeat(other.incarnation + 1, 9, SEAT_LIVE);
+    heap._a.m[seatWordIndex(heap, other.seat)] = packSeat(
+      other.incarnation + 1,
+      seatWho(other._a.seatWord),
+      SEAT_LIVE,
+    );
     heap._a.m[PHASE]++;
     const before = heap._a.m.slice();
     expect([0, false]).toContain(step(other, handle as never));
@@ -176,15 +186,37 @@ describe("a seat that was taken away", () => {
     expect(() => step(other, handle as never)).toThrow(HeapDetachedError);
     expect(() => other.poll()).toThrow(/lost it to a reaper|gave its seat/);
     other.detach(); // quiet
-    heap._a.m[seatWordIndex(heap, other.seat)] = packSeat(other.incarnation, 0, SEAT_LIVE);
+    heap._a.m[seatWordIndex(heap, other.seat)] = other._a.seatWord;
     heap.discardEpoch(heap.currentEpoch);
   });
 
   test("allocOrThrow says that the seat is gone, not that memory is", () => {
-    heap._a.m[seatWordIndex(heap, other.seat)] = packSeat(other.incarnation + 1, 9, SEAT_LIVE);
+    heap._a.m[seatWordIndex(heap, other.seat)] = packSeat(
+      other.incarnation + 1,
+      seatWho(other._a.seatWord),
+      SEAT_LIVE,
+    );
     heap._a.m[PHASE]++;
     expect(() => other.allocOrThrow(64)).toThrow(HeapDetachedError);
   });
+
+  test.each([0, 1])(
+    "detach is quiet and does nothing in the buffer, PHASE changed %i times since",
+    (phases) => {
+      other.alloc(64);
+      const index = seatWordIndex(heap, other.seat);
+      const word = heap._a.m[index];
+      heap._a.m[index] = packSeat(other.incarnation + 1, seatWho(word), SEAT_LIVE);
+      heap._a.m[PHASE] += phases;
+      const before = heap._a.m.slice();
+      other.detach();
+      expect(heap._a.m).toEqual(before);
+      expect(other._a.detached).toBe(true);
+      expect(() => other.alloc(64)).toThrow(HeapDetachedError);
+      heap._a.m[index] = word;
+      heap.discardEpoch(heap.currentEpoch);
+    },
+  );
 
   test("the thread may attach again", () => {
     heap._a.m[seatWordIndex(heap, other.seat)] = packSeat(other.incarnation, 0, 0);

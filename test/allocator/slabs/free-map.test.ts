@@ -7,9 +7,11 @@ import { describe, expect, test } from "vitest";
 import type { Layout } from "../../../src/allocator/memory/layout.js";
 import {
   clearFree,
+  clearTailBits,
   findFree,
   findFreeRun,
   hasFreeHint,
+  levelWithTailBits,
   repairFree,
   setFree,
 } from "../../../src/allocator/slabs/free-map.js";
@@ -144,3 +146,24 @@ describe.each(COUNTS)("%i slabs", (slabCount) => {
     }
   });
 });
+
+test.each([1, 31, 33, 1000, 1025, 40_000])(
+  "bits beyond the last of %i slabs are never found, are told of and can be cleared",
+  (slabCount) => {
+    const { m, layout } = emptyMap(slabCount);
+    setFree(m, layout, 0);
+    expect(levelWithTailBits(m, layout)).toBe(-1);
+    for (let level = layout.freeLevels.length - 1; level >= 0; level--) {
+      const bits = level === 0 ? slabCount : layout.freeLevelWords[level - 1];
+      if (bits % 32 === 0) continue;
+      m[layout.freeLevels[level] + (bits >> 5)] |= -1 << (bits & 31);
+      expect(levelWithTailBits(m, layout)).toBe(level);
+    }
+    expect(findFree(m, layout, 0)).toBe(0);
+    expect(findFree(m, layout, 1)).toBe(-1);
+    expect(findFreeRun(m, layout, 2, slabCount)).toBe(-1);
+    clearTailBits(m, layout);
+    expect(levelWithTailBits(m, layout)).toBe(-1);
+    expect(findFree(m, layout, 0)).toBe(0);
+  },
+);
