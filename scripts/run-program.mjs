@@ -30,7 +30,10 @@ await build({
   sourcemap: true,
   logLevel: "warning",
 });
-const child = spawn(process.execPath, ["--enable-source-maps", outfile, ...args], { cwd: root, stdio: "inherit" });
+const child = spawn(process.execPath, ["--enable-source-maps", outfile, ...args], {
+  cwd: root,
+  stdio: "inherit",
+});
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => {
   process.exitCode = signal === null ? code : 1;

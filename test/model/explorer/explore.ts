@@ -71,6 +71,7 @@ export function exploreDepthFirst(
   for (;;) {
     violation = runOnce(world, tally);
     if (violation !== undefined) break;
+    if (performance.now() - start > budget.ms) break;
     if (world.machine.learnt) {
       // More places to switch than were known: begin again.
       driver = new DepthFirst();
@@ -79,8 +80,9 @@ export function exploreDepthFirst(
     } else if (!driver.advance()) {
       exhaustive = true;
       break;
+    } else if (tally.schedules >= limit) {
+      break;
     }
-    if (tally.schedules >= limit || performance.now() - start > budget.ms) break;
   }
   return report(world, limits, tally, driver.visited.count, exhaustive, start, violation, driver.decisions());
 }
