@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { parseSchedule } from "./explorer/driver.js";
 import { exploreAtRandom, exploreDepthFirst, type Findings, replay } from "./explorer/explore.js";
+import { mix1 } from "./explorer/hash.js";
 import type { Mode } from "./explorer/memory.js";
 import { Sources } from "./explorer/source.js";
 import type { Scenario } from "./explorer/world.js";
@@ -92,13 +93,20 @@ async function exploreAll(
           const left = seconds * 1000 - (performance.now() - start);
           const ms = Math.max(50, (left * threads * task.weight) / weight);
           weight -= task.weight;
-          worker.postMessage({ task, ms, seed: seed + results.length * 1_000_003 } satisfies Order);
+          worker.postMessage({ task, ms, seed: seedOf(seed, task) } satisfies Order);
         });
       });
       await worker.terminate();
     }),
   );
   return results;
+}
+
+/** The same for the same task, whichever thread takes it and when. */
+function seedOf(seed: number, { scenario, mode }: Task): number {
+  let hash = seed;
+  for (const letter of scenario + mode) hash = mix1(hash, letter.charCodeAt(0));
+  return hash >>> 1;
 }
 
 const digits = (value: number): string => value.toLocaleString("en-US");

@@ -9,6 +9,7 @@ import {
   give,
   large,
   look,
+  reap,
   sync,
   take,
 } from "../explorer/ops.js";
@@ -122,9 +123,10 @@ export const DISCARDS: readonly Scenario[] = [
   },
   {
     name: "discard-orphan",
-    about: "a discard hits a slab whose owner has left",
+    about: "a discard hits a slab whose owner dies",
     setup: one,
-    scripts: [[alloc("y")], [discard(2), alloc("p")], [sync, sync]],
+    killable: [1],
+    scripts: [[alloc("y")], [discard(2), alloc("p")], [reap(1)]],
   },
   {
     name: "discard-before",
