@@ -71,6 +71,9 @@ export function exploreDepthFirst(
   for (;;) {
     violation = runOnce(world, tally);
     if (violation !== undefined) break;
+    if (world.machine.cut && tally.schedules === 1) {
+      throw new Error(`${scenario.name}: the first run took a state of its own for an old one.`);
+    }
     if (performance.now() - start > budget.ms) break;
     if (world.machine.learnt) {
       // More places to switch than were known: begin again.

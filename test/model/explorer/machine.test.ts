@@ -253,6 +253,27 @@ test("depth first sees every interleaving", () => {
   expect(explore("sc", [steps(1), steps(4)], { ...FREE, preemptions: 1 }).outcomes.size).toBe(6);
 });
 
+test("a state is never taken for one of the same run: the first run goes to its end", () => {
+  // Nothing new is seen between the places: a value from the worker's own buffer, and the end of an operation.
+  const m = new Int32Array(new SharedArrayBuffer(64));
+  const worker = new LogicalWorker(0, true);
+  const machine = new Machine(m, "tso", [worker], { ...FREE, kills: 1 }, new DepthFirst());
+  machine.memory.contested.fill(1);
+  machine.reset();
+  const cpu = new Cpu(machine);
+  worker.routine = (function* (): Generator<unknown, void, unknown> {
+    yield* cpu.store(X, 1);
+    for (let i = 0; i < 3; i++) {
+      yield* cpu.load(X);
+      if (machine.boundary()) yield;
+      if (machine.boundary()) yield;
+    }
+  })();
+  machine.run();
+  expect(machine.cut).toBe(false);
+  expect(cpu.seen).toEqual([1, 1, 1]);
+});
+
 test("schedules are written and read again", () => {
   const decisions = [
     { key: 12, pick: 2 },

@@ -149,6 +149,8 @@ export class Machine {
   /** Between two operations, where observers look: a place to die, and to give way. True: yield. */
   boundary(): boolean {
     if (this.violation !== undefined || this.cut) return true;
+    // A place of its own: the access before it may have shown its worker nothing new.
+    this.current.steps++;
     return this.decide(this.current, ++this.at);
   }
 
