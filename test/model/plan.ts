@@ -24,11 +24,15 @@ export function killsOf(scenario: Scenario): number {
   return scenario.killable === undefined ? 0 : (scenario.kills ?? 1);
 }
 
-/** Smaller ones first: what they leave of their share is left to the larger ones. */
+/**
+ * Core races last and smaller ones first: what a search leaves of its share, because it is through, is left to those that
+ * come after it.
+ */
 export function plan(scenarios: readonly Scenario[], options: PlanOptions = {}): Task[] {
   const size = ({ scripts, killable }: Scenario): number =>
     scripts.length ** 2 + scripts.flat().length + (killable === undefined ? 0 : 10);
-  const bySize = [...scenarios].sort((a, b) => size(a) - size(b));
+  const rank = (scenario: Scenario): number => size(scenario) + (scenario.core === true ? 1000 : 0);
+  const bySize = [...scenarios].sort((a, b) => rank(a) - rank(b));
   return bySize.flatMap((scenario) =>
     (options.modes ?? MODES).flatMap((mode) => tasksFor(scenario, mode, options.preemptions)),
   );
@@ -44,13 +48,13 @@ function tasksFor(scenario: Scenario, mode: Mode, given: number | undefined): Ta
     mode,
     limits: { preemptions, kills, delays: mode === "sc" ? 0 : 2 },
     kind: "depth-first",
-    weight: scenario.core === true ? 6 : 3,
+    weight: scenario.core === true ? 10 : 2,
   };
   const random: Task = {
     ...depthFirst,
     limits: { preemptions: 12, kills, delays: mode === "sc" ? 0 : 12 },
     kind: "random",
-    weight: 1,
+    weight: 0.5,
   };
   return [depthFirst, random];
 }
