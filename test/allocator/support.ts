@@ -44,6 +44,9 @@ import {
   tagState,
 } from "../../src/allocator/words/slab-tag.js";
 import { SLOT_ALLOC, SLOT_REMOTE_FREED, slotState } from "../../src/allocator/words/slot-word.js";
+import { randomFrom } from "../random.js";
+
+export { randomFrom } from "../random.js";
 
 export const SLAB = 4096;
 /** 16 slabs of 4 KiB, four seats, three classes: 64, 32 and 4 slots per slab. */
@@ -299,17 +302,6 @@ export function expectWholeMemoryBack(heap: SlabHeap, ...others: readonly SlabHe
   expect(heap.sizeOf(all)).toBe(heap.capacity);
   expect(heap.free(all)).toBe(true);
   expectHealthy(heap, ...others);
-}
-
-/** Deterministic random numbers (mulberry32); print the seed when a test fails. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** Names the seed of a random test when it fails. */

@@ -1,21 +1,20 @@
+import { randomFrom } from "../random.js";
+
 /** Choices of a fuzz run: the same seed makes the same ones. */
 export class Dice {
-  private state: number;
+  private readonly next: () => number;
 
   constructor(seed: number) {
-    this.state = seed >>> 0;
+    this.next = randomFrom(seed);
   }
 
-  /** 32 random bits, unsigned (mulberry32). */
+  /** 32 random bits, unsigned. */
   bits(): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(this.state ^ (this.state >>> 15), this.state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
+    return this.next() * 2 ** 32;
   }
 
   below(n: number): number {
-    return Math.floor((this.bits() / 2 ** 32) * n);
+    return Math.floor(this.next() * n);
   }
 
   /** True once in `n` times. */

@@ -1,5 +1,6 @@
 /** The three ways to decide: depth first through everything, at random from a seed, and as written down. */
 
+import { randomFrom } from "../../random.js";
 import { type Driver, PICK_GO_ON, PICK_KILL, PICK_SWITCH } from "./decisions.js";
 import { mix1, mix2, VisitedStates } from "./hash.js";
 import type { Machine } from "./machine.js";
@@ -92,20 +93,9 @@ export class DepthFirst implements Driver {
   }
 }
 
-/** Numbers from a seed (xorshift32). */
-function random(seed: number): () => number {
-  let state = seed | 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
-
 /** A random schedule per seed, with a few interruptions spread over the whole run. */
 export class AtRandom implements Driver {
-  private next = random(1);
+  private next = randomFrom(1);
   private rate = 0.1;
   private places = 0;
   /** Running mean of the number of places to decide at. */
@@ -117,8 +107,7 @@ export class AtRandom implements Driver {
   start(seed: number): void {
     if (this.places > 0) this.length += (this.places - this.length) / 16;
     this.places = 0;
-    this.next = random(Math.imul(seed + 1, 0x9e3779b1) ^ 0x5bd1e995);
-    for (let i = 0; i < 4; i++) this.next();
+    this.next = randomFrom(Math.imul(seed + 1, 0x9e3779b1));
     this.rate = (1 + Math.floor(this.next() * 5)) / Math.max(4, this.length);
     this.made.length = 0;
     this.h1 = 0;

@@ -8,14 +8,14 @@
 import type { readCounter } from "../../../src/allocator/counters/record.js";
 import type { specialise } from "../../../src/allocator/heap/fast-path.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import type { epochInfo, heapCounters, listSeats } from "../../../src/allocator/heap/info.js";
+import type { heapCounters } from "../../../src/allocator/heap/info.js";
 import type { startSampling } from "../../../src/allocator/heap/sampling.js";
 import type { Attachment } from "../../../src/allocator/memory/attachment.js";
 import type { reapSeat } from "../../../src/allocator/seats/reap.js";
 import type { leaveSeat, takeSeat } from "../../../src/allocator/seats/seat.js";
-import type { poll, sync } from "../../../src/allocator/seats/sync.js";
+import type { sync } from "../../../src/allocator/seats/sync.js";
 import type { HeapOptions } from "../../../src/allocator/types.js";
-import type { labelText, readLabel } from "../../../src/allocator/words/label.js";
+import type { readLabel } from "../../../src/allocator/words/label.js";
 import type { Machine } from "./machine.js";
 import type { Compiled } from "./source.js";
 import type { Routine } from "./worker.js";
@@ -31,15 +31,11 @@ export interface Allocator {
   readonly takeSeat: typeof takeSeat;
   readonly leaveSeat: typeof leaveSeat;
   readonly reapSeat: typeof reapSeat;
-  readonly poll: typeof poll;
   readonly sync: typeof sync;
   readonly heapCounters: typeof heapCounters;
-  readonly epochInfo: typeof epochInfo;
-  readonly listSeats: typeof listSeats;
   readonly startSampling: typeof startSampling;
   readonly readCounter: typeof readCounter;
   readonly readLabel: typeof readLabel;
-  readonly labelText: typeof labelText;
   readonly ringOf: (era: number) => number;
 }
 

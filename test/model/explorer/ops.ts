@@ -1,6 +1,6 @@
 /** The operations scenarios are made of: a call of the heap's own method, and what it means to the oracle. */
 
-import { ERA, REC_BASE } from "../../../src/allocator/memory/layout.js";
+import { REC_BASE } from "../../../src/allocator/memory/layout.js";
 import { recEra } from "../../../src/allocator/words/epoch-word.js";
 import type { Routine } from "./worker.js";
 import type { Actor, World } from "./world.js";
@@ -372,9 +372,4 @@ export const sample: Op = {
 /** Any other call. */
 export function call(text: string, run: (actor: Actor) => Routine, more: Partial<Op> = {}): Op {
   return { ...more, text, run };
-}
-
-/** The newest era, as it is. */
-export function newestEra(world: World): number {
-  return world.m[ERA] as number;
 }

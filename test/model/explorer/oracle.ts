@@ -294,8 +294,4 @@ export class Oracle {
     const slot = handleSlot(handle);
     return `slot ${slot & this.layout.positionMask} of slab ${slot >> this.layout.slotsShift} (handle ${handle})`;
   }
-
-  slotStateOf(handle: number): number {
-    return slotState(this.m[this.slotWord(handle)] as number);
-  }
 }

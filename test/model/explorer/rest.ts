@@ -8,10 +8,8 @@
 import { committedSlabs } from "../../../src/allocator/counters/slab-changes.js";
 import type { Attachment } from "../../../src/allocator/memory/attachment.js";
 import {
-  DEEP,
   ERA,
   PHASE,
-  PRESSURE,
   REC_BASE,
   recordAt,
   SEAT_PHASE,
@@ -35,6 +33,7 @@ import {
   tailHead,
 } from "../../../src/allocator/words/slab-tag.js";
 import { SLOT_ALLOC, SLOT_REMOTE_FREED, slotState } from "../../../src/allocator/words/slot-word.js";
+import { notHonoured } from "./honoured.js";
 import type { World } from "./world.js";
 
 /** Brings the world to rest and judges it; the first thing that is wrong, or undefined. */
@@ -103,11 +102,7 @@ function checkHonoured(world: World): string | undefined {
   const { m } = world;
   for (const a of attached(world)) {
     if (m[a.seatBase + SEAT_PHASE] !== m[PHASE]) continue;
-    const old = [
-      a.deepSeen !== m[DEEP] && "DEEP",
-      a.pressureSeen !== m[PRESSURE] && "PRESSURE",
-      [0, 1].some((ring) => a.rec[ring] !== m[REC_BASE + ring]) && "an epoch record",
-    ].filter((what) => what !== false);
+    const old = notHonoured(a).filter((what) => what !== "DOOMS");
     if (old.length > 0) return `I4: seat ${a.seat} has honoured PHASE, but not ${old.join(", ")}`;
   }
   return undefined;

@@ -53,12 +53,12 @@ const ENTRY = `
 export { SlabHeap } from "./heap/heap.js";
 export { specialise } from "./heap/fast-path.js";
 export { startSampling } from "./heap/sampling.js";
-export { heapCounters, epochInfo, listSeats } from "./heap/info.js";
+export { heapCounters } from "./heap/info.js";
 export { reapSeat } from "./seats/reap.js";
 export { takeSeat, leaveSeat } from "./seats/seat.js";
-export { poll, sync } from "./seats/sync.js";
+export { sync } from "./seats/sync.js";
 export { readCounter } from "./counters/record.js";
-export { readLabel, labelText } from "./words/label.js";
+export { readLabel } from "./words/label.js";
 export { ringOf } from "./words/epoch-word.js";
 `;
 

@@ -2,11 +2,7 @@
 import { C_DISCARDED } from "../../../src/allocator/counters/fields.js";
 import {
   binAt,
-  DEEP,
-  DOOMS,
   PHASE,
-  PRESSURE,
-  REC_BASE,
   recordAt,
   SEAT_PHASE,
   SEAT_WORD,
@@ -16,6 +12,7 @@ import {
 } from "../../../src/allocator/memory/layout.js";
 import { SEAT_FREE, seatState } from "../../../src/allocator/words/seat-word.js";
 import { TAG_FREE } from "../../../src/allocator/words/slab-tag.js";
+import { notHonoured } from "../explorer/honoured.js";
 import { alloc, attach, call, type Op, SLOT } from "../explorer/ops.js";
 import type { Actor, Setup, World } from "../explorer/world.js";
 
@@ -40,17 +37,13 @@ export function alone(world: World, actor: Actor): boolean {
 /** Who believes to be up to date has honoured everything there is. */
 export const honest = call(
   "be honest",
+  // biome-ignore lint/correctness/useYield: a look of the observer's
   function* ({ heap: { _a: a }, worker, world }) {
     const { m } = world;
     const index = a.seatBase + SEAT_PHASE;
     const at = worker.bufferWords.lastIndexOf(index);
     if (a.detached || (at >= 0 ? worker.bufferValues[at] : m[index]) !== m[PHASE]) return;
-    const old = [
-      a.deepSeen !== m[DEEP] && "DEEP",
-      a.doomsSeen !== m[DOOMS] && "DOOMS",
-      a.pressureSeen !== m[PRESSURE] && "PRESSURE",
-      [0, 1].some((ring) => a.rec[ring] !== m[REC_BASE + ring]) && "an epoch record",
-    ].filter((what) => what !== false);
+    const old = notHonoured(a);
     if (old.length > 0)
       world.fail(`worker ${worker.index + 1} has honoured PHASE, but not ${old.join(", ")}`);
   },
