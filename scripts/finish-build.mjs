@@ -1,4 +1,4 @@
-// Runs after tsc: bundles the core, drops output whose source is gone and keeps the command executable.
+// Runs after tsc: bundles the library, drops output whose source is gone and keeps the command executable.
 //
 // Why bundle: V8 loads an imported constant each time it is used, but the bundler writes the literal offsets of
 // src/allocator/memory/offsets.ts into the code. Names stay as they are, and source maps lead to src/.
@@ -13,12 +13,14 @@ import { build } from "esbuild";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
 
-/** Entry points of the core; what they share becomes one chunk. */
-const CORE_ENTRIES = ["src/index.ts", "src/stats.ts"];
+/** The package's entry points; what they share becomes one chunk, so that a class is the same whichever it came from. */
+const ENTRIES = readdirSync(join(root, "src")).filter((name) => name.endsWith(".ts"));
 
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: CORE_ENTRIES,
+  entryPoints: ENTRIES.map((name) => `src/${name}`),
+  // Only src/async.ts names one.
+  external: ["node:*"],
   outbase: "src",
   outdir: "dist",
   bundle: true,
@@ -44,8 +46,9 @@ for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true }))
   if (!hasSource && !bundled.has(path)) rmSync(path);
 }
 
-// The bundle holds the core's code; its folders keep their types only, so that nobody imports a second copy.
-for (const layer of ["allocator", "stats"].filter((name) => existsSync(join(dist, name)))) {
+// The bundle holds the library's code; its folders keep their types only, so that nobody imports a second copy.
+const inBundle = new Set(Object.keys(metafile.inputs).map((path) => path.split("/")[1]));
+for (const layer of [...inBundle].filter((name) => !name.endsWith(".ts") && existsSync(join(dist, name)))) {
   for (const entry of readdirSync(join(dist, layer), { recursive: true, withFileTypes: true })) {
     if (entry.isFile() && /\.js(\.map)?$/.test(entry.name)) rmSync(join(entry.parentPath, entry.name));
   }

@@ -9,6 +9,7 @@ export {
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
   DEFAULT_SLAB_SIZE,
+  type DomainOptions,
   DomainOrderError,
   EpochClosedError,
   EpochDomain,
@@ -40,6 +41,7 @@ export {
   SlabHeap,
   StaleHandleError,
   TemporalSlabError,
+  type TypedArrayConstructor,
   type VerifyReport,
   type WorkerLike,
 } from "./allocator/index.js";

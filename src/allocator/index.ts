@@ -33,6 +33,7 @@ export type {
   AllocFailure,
   AttachOptions,
   CloseReport,
+  DomainOptions,
   EpochId,
   EpochInfo,
   EpochRef,
@@ -44,6 +45,7 @@ export type {
   ReapReport,
   SeatInfo,
   SeatState,
+  TypedArrayConstructor,
   VerifyReport,
   WorkerLike,
 } from "./types.js";

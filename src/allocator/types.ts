@@ -43,6 +43,18 @@ export interface HeapOptions {
   prefault?: boolean;
   /** Called with slabs that became free. Default none. */
   pageReleaser?: PageReleaser;
+  /**
+   * Build the heap in this buffer, from its first byte on, instead of a new one: for example the memory of a WebAssembly
+   * module. What it held is lost. Without `capacity` the payload is as much as fits, at most 4 GiB. A buffer that
+   * already holds a heap is refused.
+   */
+  buffer?: SharedArrayBuffer;
+}
+
+/** A class of typed arrays, such as `Float64Array`. */
+export interface TypedArrayConstructor<T extends ArrayBufferView> {
+  readonly BYTES_PER_ELEMENT: number;
+  new (buffer: SharedArrayBuffer, byteOffset: number, length: number): T;
 }
 
 /** Options of `SlabHeap.attach`. */
@@ -63,6 +75,22 @@ export interface HeapRef {
   readonly buffer: SharedArrayBuffer;
   /** Names the attachment made with this ref where the runtime has no thread ids (browsers). */
   readonly token: number;
+}
+
+/** Options of `SlabHeap.openDomain`. */
+export interface DomainOptions {
+  /** Names the epoch, for reports; at most 31 bytes of UTF-8 are kept. */
+  label?: string;
+  /** Ring slot of the epoch to enter; default the current one. */
+  epoch?: EpochId;
+  /** Close the epoch when its last domain is left. Default false. */
+  autoClose?: boolean;
+  /**
+   * Leave the domain in any order. By default the domains of a thread nest: the one entered last is left first, and
+   * `EpochDomain.current` shows it. Work that interleaves on one thread, such as async functions, does not nest;
+   * its domains are unordered and never current. Default false.
+   */
+  unordered?: boolean;
 }
 
 /** Why the last `alloc` of this thread returned NULL_HANDLE. */

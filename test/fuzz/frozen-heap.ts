@@ -111,7 +111,7 @@ function thawSeat({ from, rec, depth, domains }: FrozenSeat): SlabHeap {
   // The constructor is private to users.
   const heap = Reflect.construct(SlabHeap, [a]) as SlabHeap;
   for (const { epoch, label, autoClose, levels } of domains) {
-    const domain = new EpochDomain(heap, epoch, label, autoClose);
+    const domain = new EpochDomain(heap, epoch, label, autoClose, false);
     Reflect.set(domain, "levels", levels);
     for (let level = 0; level < levels; level++) heap.domains.push(domain);
   }

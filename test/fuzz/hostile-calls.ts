@@ -30,6 +30,7 @@ const METHODS: readonly Method[] = [
   ["sizeOf", (heap, value) => heap.sizeOf(value), STALE],
   ["view", (heap, value) => heap.view(value), STALE],
   ["view of 1", (heap, value) => heap.view(value, 1), STALE],
+  ["viewAs", (heap, value) => heap.viewAs(value, Float64Array), STALE],
   ["epochOf", (heap, value) => heap.epochOf(value), STALE],
 ];
 
@@ -70,11 +71,11 @@ function hostileOffset(dice: Dice, heap: SlabHeap, live: LiveObjects): HostileCa
       : dice.pick(near) +
         dice.pick([-4096, -64, -8, -1, -0.5, 0.5, 1, 8, 64, 4096, 2 ** 32, -(2 ** 32), 2 ** 53]);
   if (live.list().some(({ offset }) => offset === value)) return undefined;
-  return {
-    name: `freeOffset(${textOf(value)})`,
-    ask: () => heap.freeOffset(value as number),
-    expected: [typeof value === "number" ? "false" : TYPE],
-  };
+  const expected = [typeof value === "number" ? "false" : TYPE];
+  if (dice.oneIn(3)) {
+    return { name: `handleAt(${textOf(value)})`, ask: () => heap.handleAt(value as number) !== 0, expected };
+  }
+  return { name: `freeOffset(${textOf(value)})`, ask: () => heap.freeOffset(value as number), expected };
 }
 
 function hostileLength(dice: Dice, heap: SlabHeap, live: LiveObjects): HostileCall | undefined {

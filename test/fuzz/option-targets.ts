@@ -58,6 +58,7 @@ const HEAP: readonly OptionTarget[] = [
       zeroOnFree: false,
       prefault: false,
       pageReleaser: releaser,
+      buffer: new SharedArrayBuffer(1 << 20),
     }),
   },
   {
@@ -102,8 +103,11 @@ const HEAP: readonly OptionTarget[] = [
   {
     name: "openDomain",
     call: ({ heap }, v) => heap.openDomain(v).exit(),
-    near: ({ heap }) => ({ label: "x", epoch: heap.currentEpoch.id, autoClose: false }),
+    near: ({ heap }) => ({ label: "x", epoch: heap.currentEpoch.id, autoClose: false, unordered: false }),
   },
+  { name: "refcount", call: ({ heap }, v) => heap.refcount(v), near: ({ empty }) => ({ ...empty }) },
+  { name: "handleAt", call: ({ heap }, v) => heap.handleAt(v) },
+  { name: "viewAs", call: ({ heap, live }, v) => heap.viewAs(live.list()[0]?.handle as Handle, v) },
   { name: "reap: seat", call: ({ heap }, v) => heap.reap(v, 1) },
   { name: "reap: incarnation", call: ({ heap, other }, v) => heap.reap(other.seat, v) },
   {

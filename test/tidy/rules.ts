@@ -20,7 +20,19 @@ export interface Finding {
 }
 
 /** Folders of src/, each of which may import itself and anything further down. */
-export const LAYERS = ["cli", "dashboards", "telemetry", "stats", "allocator"] as const;
+export const LAYERS = [
+  "cli",
+  "dashboards",
+  "telemetry",
+  "async",
+  "pool",
+  "ring",
+  "malloc",
+  "data",
+  "threads",
+  "stats",
+  "allocator",
+] as const;
 
 /** Folders of src/allocator/, likewise. */
 export const ALLOCATOR_FOLDERS = ["heap", "seats", "epochs", "slabs", "counters", "words", "memory"] as const;
@@ -36,8 +48,8 @@ export const DECODE_FOLDERS = ["counters", "words", "memory"] as const;
 
 export const MAX_LINES = 450;
 
-/** The core runs on every runtime and in browsers; these layers get the strict rules. */
-const CORE_LAYERS: readonly string[] = ["allocator", "stats"];
+/** What runs on every runtime and in browsers: these layers get the strict rules, and so do the entry points. */
+const CORE_LAYERS: readonly string[] = ["allocator", "stats", "threads", "data", "malloc", "ring", "pool"];
 
 export const format = (finding: Finding): string => `${finding.path}:${finding.line}: ${finding.message}`;
 

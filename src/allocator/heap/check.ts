@@ -1,5 +1,5 @@
 /** Checks of arguments that only the heap's methods take; each throws a typed error that names what is wrong. */
-import { HeapFormatError, InvalidTypeError, InvalidValueError } from "../errors.js";
+import { HeapDetachedError, HeapFormatError, InvalidTypeError, InvalidValueError } from "../errors.js";
 import { Attachment } from "../memory/attachment.js";
 import { booleanOption, checkReleaser } from "../memory/config.js";
 import { LAYOUT_VERSION } from "../memory/offsets.js";
@@ -53,16 +53,39 @@ export function checkHeap(method: string, heap: unknown): Attachment {
   return a;
 }
 
-/** A number of bytes from 0 to `size`. */
-export function checkLength(length: unknown, size: number): void {
+/** A number of bytes, or elements, from 0 to `limit`: what the object has room for. */
+export function checkLength(method: string, length: unknown, limit: number): void {
   if (typeof length !== "number") {
-    throw new InvalidTypeError(`view: length must be a number from 0 to ${size}; got ${describe(length)}.`);
-  }
-  if (!Number.isInteger(length) || length < 0 || length > size) {
-    throw new InvalidValueError(
-      `view: length must be a whole number from 0 to ${size} (the object's usable size); got ${length}.`,
+    throw new InvalidTypeError(
+      `${method}: length must be a number from 0 to ${limit}; got ${describe(length)}.`,
     );
   }
+  if (!Number.isInteger(length) || length < 0 || length > limit) {
+    throw new InvalidValueError(
+      `${method}: length must be a whole number from 0 to ${limit} (what the object has room for); got ${length}.`,
+    );
+  }
+}
+
+/** Bytes per element of a typed array class; anything else is refused. */
+export function checkTypedArray(type: unknown): number {
+  const { prototype, BYTES_PER_ELEMENT }: { prototype?: unknown; BYTES_PER_ELEMENT?: unknown } =
+    typeof type === "function" ? type : {};
+  if (!(prototype instanceof TypedArray) || typeof BYTES_PER_ELEMENT !== "number") {
+    throw new InvalidTypeError(
+      `viewAs: type must be a typed array class such as Float64Array; got ${describe(type)}.`,
+    );
+  }
+  return BYTES_PER_ELEMENT;
+}
+
+/** %TypedArray%: what all typed array classes inherit from; the language gives it no name of its own. */
+const TypedArray = Object.getPrototypeOf(Uint8Array) as new () => unknown;
+
+export function detachedError(method: string, a: Attachment): HeapDetachedError {
+  return new HeapDetachedError(
+    `${method}: this SlabHeap gave its seat ${a.seat} back, or lost it to a reaper; attach again.`,
+  );
 }
 
 /** A whole number in the given range. */

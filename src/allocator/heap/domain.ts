@@ -1,7 +1,8 @@
 /** Scoped use of an epoch by one thread. */
 import { enterEra, exitEra } from "../epochs/refs.js";
-import { DomainOrderError, EpochClosedError } from "../errors.js";
+import { DomainOrderError, EpochClosedError, InvalidTypeError } from "../errors.js";
 import { SEAT_ERA } from "../memory/offsets.js";
+import { describe } from "../memory/size-classes.js";
 import type { CloseReport, EpochRef, Handle } from "../types.js";
 import { failClosed } from "./alloc.js";
 import { checkHeap } from "./check.js";
@@ -22,7 +23,8 @@ export interface DomainHeap {
  * One thread's stay in one epoch: while a domain is entered its epoch's refcount shows it, and nobody's
  * auto-close can close the epoch. Made by `SlabHeap.openDomain`, which enters it once.
  *
- * Domains of a thread are left in the reverse order of entering. A domain belongs to the thread that opened it.
+ * Domains of a thread are left in the reverse order of entering, unless they were opened as unordered. A domain belongs
+ * to the thread that opened it.
  *
  * @example
  * ```ts
@@ -39,15 +41,19 @@ export class EpochDomain implements Disposable {
   readonly label: string;
   /** Whether the epoch closes when its last domain is left. */
   readonly autoClose: boolean;
+  /** Whether it may be left in any order; such a domain is never {@link current}. */
+  readonly unordered: boolean;
   private readonly heap: DomainHeap;
+  private readonly deferred: (() => void)[] = [];
   private levels = 0;
 
   /** @internal */
-  constructor(heap: DomainHeap, epoch: EpochRef, label: string, autoClose: boolean) {
+  constructor(heap: DomainHeap, epoch: EpochRef, label: string, autoClose: boolean, unordered: boolean) {
     this.heap = heap;
     this.epoch = epoch;
     this.label = label;
     this.autoClose = autoClose;
+    this.unordered = unordered;
   }
 
   /** How often this domain is entered right now. */
@@ -64,28 +70,43 @@ export class EpochDomain implements Disposable {
       );
     }
     this.levels++;
-    this.heap.domains.push(this);
+    if (!this.unordered) this.heap.domains.push(this);
     return this;
   }
 
   /**
-   * Leaves the innermost level. Throws {@link DomainOrderError} when this domain is not the one this thread entered
-   * last, or is not entered at all; nothing changes then.
+   * Leaves the innermost level; with the last one, what was {@link defer}red runs first, while this thread still is a
+   * member. Throws {@link DomainOrderError} when this domain is not the one this thread entered last (unless it is
+   * unordered), or is not entered at all; nothing changes then. An error of a deferred callback is thrown
+   * once the domain has been left.
    */
   exit(): void {
     this.heap.assertAttached("EpochDomain.exit");
-    const { domains } = this.heap;
-    const innermost = domains[domains.length - 1];
-    if (innermost !== this) {
-      throw new DomainOrderError(
-        this.levels === 0
-          ? `EpochDomain.exit: ${this.describe()} is not entered.`
-          : `EpochDomain.exit: leave ${innermost?.describe() ?? "the inner domain"} before ${this.describe()}; domains nest.`,
+    this.checkOrder();
+    const errors = this.levels === 1 ? this.runDeferred() : [];
+    if (errors.length > 0) {
+      this.leave();
+      throwAll(errors);
+    }
+    // A callback may have left the domain itself, or have left another one entered.
+    if (this.levels > 0) {
+      this.checkOrder();
+      this.leave();
+    }
+  }
+
+  /**
+   * Has `callback` called when this domain is left for good, or disposed; callbacks run in reverse order, each once. For
+   * what must not outlive the domain. Throws {@link DomainOrderError} when the domain is not entered.
+   */
+  defer(callback: () => void): void {
+    if (typeof callback !== "function") {
+      throw new InvalidTypeError(
+        `EpochDomain.defer: callback must be a function; got ${describe(callback)}.`,
       );
     }
-    domains.pop();
-    this.levels--;
-    if (exitEra(this.heap._a, this.epoch.era)) finishAutoClose(this.heap._a, this.epoch.era);
+    if (this.levels === 0) throw this.notEntered("defer");
+    this.deferred.push(callback);
   }
 
   /** Allocates in this domain's epoch: NULL_HANDLE once that epoch is closing. */
@@ -105,10 +126,45 @@ export class EpochDomain implements Disposable {
     return this.heap.closeEpoch(this.epoch);
   }
 
-  /** Leaves every level that is still entered. Does nothing after that, or once the heap is detached. */
+  /** Leaves every level that is still entered. Once the heap is detached it only runs what was deferred. */
   [Symbol.dispose](): void {
-    if (this.heap._a.detached) this.levels = 0;
+    if (this.heap._a.detached) {
+      this.levels = 0;
+      throwAll(this.runDeferred());
+    }
     while (this.levels > 0) this.exit();
+  }
+
+  private leave(): void {
+    if (!this.unordered) this.heap.domains.pop();
+    this.levels--;
+    if (exitEra(this.heap._a, this.epoch.era)) finishAutoClose(this.heap._a, this.epoch.era);
+  }
+
+  private checkOrder(): void {
+    if (this.levels === 0) throw this.notEntered("exit");
+    const { domains } = this.heap;
+    const innermost = domains[domains.length - 1];
+    if (this.unordered || innermost === this) return;
+    throw new DomainOrderError(
+      `EpochDomain.exit: leave ${innermost?.describe() ?? "the inner domain"} before ${this.describe()}; domains nest.`,
+    );
+  }
+
+  private notEntered(method: string): DomainOrderError {
+    return new DomainOrderError(`EpochDomain.${method}: ${this.describe()} is not entered.`);
+  }
+
+  private runDeferred(): unknown[] {
+    const errors: unknown[] = [];
+    for (let callback = this.deferred.pop(); callback !== undefined; callback = this.deferred.pop()) {
+      try {
+        callback();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    return errors;
   }
 
   private describe(): string {
@@ -120,4 +176,10 @@ export class EpochDomain implements Disposable {
     checkHeap("EpochDomain.current", heap);
     return heap.domains[heap.domains.length - 1];
   }
+}
+
+/** Throws what callbacks threw: one error as it is, several as one AggregateError. */
+function throwAll(errors: readonly unknown[]): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} deferred callbacks failed.`);
 }

@@ -9,8 +9,9 @@ import { SEAT_COUNTERS, SLAB_RUN, SLAB_TAG } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { poll } from "../seats/sync.js";
 import { freeOwnSlow } from "../slabs/remote-free.js";
+import type { Handle } from "../types.js";
 import { isEraDiscarded } from "../words/epoch-table.js";
-import { handleSlot, NEGATIVE_UNIT, packHandle } from "../words/handle.js";
+import { handleSlot, NEGATIVE_UNIT, NULL_HANDLE, packHandle } from "../words/handle.js";
 import { isHeldBy, TAG_FREE, TAG_LARGE, TAG_TAIL, tagClass, tagState } from "../words/slab-tag.js";
 import { SLOT_ALLOC, slotState } from "../words/slot-word.js";
 import { freeRemoteMaybeTimed } from "./sampling.js";
@@ -174,4 +175,13 @@ export function slotAtOffset(a: Attachment, offset: number): number {
   if (state === TAG_LARGE) return 0;
   const position = inSlab / (layout.sizeClasses[tagClass(tag)] ?? 0);
   return Number.isInteger(position) && position <= layout.positionMask ? first + position : 0;
+}
+
+/** Handle of the live object that begins at `offset`, or NULL_HANDLE. Safe for any number. */
+export function handleAtOffset(a: Attachment, offset: number): Handle {
+  const slotWord = slotAtOffset(a, offset);
+  if (slotWord === 0) return NULL_HANDLE;
+  const word = a.m[slotWord] as number;
+  const live = slotState(word) === SLOT_ALLOC && !isEraDiscarded(a.m, recordAt(slabOfSlot(a, slotWord)));
+  return live ? packHandle(slotWord - a.layout.slotBase, word, a.handleBias) : NULL_HANDLE;
 }

@@ -4,33 +4,30 @@ import { advance, initRing } from "../epochs/ring.js";
 import {
   AlreadyAttachedError,
   EpochClosedError,
-  HeapDetachedError,
   HeapFormatError,
   InvalidTypeError,
   InvalidValueError,
-  OutOfMemoryError,
   SeatAliveError,
 } from "../errors.js";
 import { loadSeq } from "../memory/atomics.js";
-import { type Attachment, FAILURE_EPOCH_CLOSED } from "../memory/attachment.js";
+import type { Attachment } from "../memory/attachment.js";
 import { booleanOption, resolveConfig } from "../memory/config.js";
-import { recordAt, seatAt } from "../memory/layout.js";
-import { ERA, LAYOUT_VERSION, REC_BASE, SEAT_THREAD, SLAB_ERA } from "../memory/offsets.js";
+import { seatAt } from "../memory/layout.js";
+import { LAYOUT_VERSION, REC_BASE, SEAT_THREAD } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
-import { createBuffer, openBuffer, publishHeap, touchPages } from "../memory/views.js";
+import { createBuffer, openBuffer, publishHeap, touchPages, useBuffer } from "../memory/views.js";
 import { reapSeat } from "../seats/reap.js";
 import { startUnrefTimer, threadTag } from "../seats/runtime.js";
 import { leaveSeat, takeSeat } from "../seats/seat.js";
 import { idly, poll, sync } from "../seats/sync.js";
 import { type WatchedThreads, watchWorker } from "../seats/watch.js";
 import type {
-  AllocFailure,
   AttachOptions,
   CloseReport,
+  DomainOptions,
   EpochId,
   EpochInfo,
   EpochRef,
-  Handle,
   HeapCounters,
   HeapOptions,
   HeapRef,
@@ -39,29 +36,22 @@ import type {
   VerifyReport,
   WorkerLike,
 } from "../types.js";
+import { refcount } from "../words/epoch-table.js";
 import { recEra } from "../words/epoch-word.js";
 import { writeLabel } from "../words/label.js";
 import { checkEpoch } from "./alloc.js";
-import { checkAttachOptions, checkHeapRef, checkInteger, checkLength, REF_KIND } from "./check.js";
-import { closeEpoch, discardBefore, discardEpoch, epochRef, finishAutoClose } from "./close.js";
+import { checkAttachOptions, checkHeapRef, checkInteger, detachedError, REF_KIND } from "./check.js";
+import { checkRef, closeEpoch, discardBefore, discardEpoch, epochRef, finishAutoClose } from "./close.js";
 import { EpochDomain } from "./domain.js";
 import { FastHeap } from "./fast-path.js";
-import {
-  confirmedOffset,
-  confirmedSize,
-  confirmLive,
-  liveSlot,
-  liveSlotOrThrow,
-  slabOfSlot,
-} from "./free.js";
 import { epochInfo, heapCounters, listSeats } from "./info.js";
+import { ObjectHeap } from "./objects.js";
 import { heldSeats, noteHeld, noteReleased } from "./registry.js";
 import { shapeHeap } from "./shape.js";
 import { verifyHeap } from "./verify.js";
 
 /** Idle threads honour closes and reaps this often. */
 const POLL_INTERVAL_MS = 50;
-const FAILURES: readonly AllocFailure[] = ["none", "out-of-memory", "epoch-closed"];
 
 /**
  * A heap in one SharedArrayBuffer, seen by one thread. Every attached thread has its own `SlabHeap` object;
@@ -75,54 +65,19 @@ const FAILURES: readonly AllocFailure[] = ["none", "out-of-memory", "epoch-close
  * worker.postMessage({ ref: heap.share(), handle }); // over there: SlabHeap.attach(ref).free(handle)
  * ```
  */
-export class SlabHeap extends FastHeap implements Disposable {
-  /** The whole heap, metadata included; use {@link byteOffset} to find objects in it. */
-  readonly buffer: SharedArrayBuffer;
-  /** Views of the whole buffer, made once. Divide a byte offset by the element size to index them. */
-  readonly u8: Uint8Array;
-  readonly i8: Int8Array;
-  readonly u16: Uint16Array;
-  readonly i16: Int16Array;
-  readonly u32: Uint32Array;
-  readonly i32: Int32Array;
-  readonly f32: Float32Array;
-  readonly f64: Float64Array;
-  readonly u64: BigUint64Array;
-  readonly i64: BigInt64Array;
+export class SlabHeap extends ObjectHeap implements Disposable {
   /** This thread's seat, 1..maxWorkers. */
   readonly seat: number;
   /** How often the seat has been taken, modulo 65536: with `seat` it names this attachment for {@link reap}. */
   readonly incarnation: number;
-  /** Object sizes in bytes, ascending; larger objects take runs of slabs. */
-  readonly sizeClasses: readonly number[];
-  /** Payload bytes. */
-  readonly capacity: number;
-  /** Bytes per slab. */
-  readonly slabSize: number;
   /** @internal */ readonly domains: EpochDomain[] = [];
   private readonly watched: WatchedThreads = new Set();
   private readonly stopTimer: () => void;
 
   private constructor(a: Attachment) {
     super(a);
-    const { buffer, layout } = a;
-    const n = layout.bufferBytes;
-    this.buffer = buffer;
-    this.u8 = a.u8;
-    this.i8 = new Int8Array(buffer, 0, n);
-    this.u16 = new Uint16Array(buffer, 0, n / 2);
-    this.i16 = new Int16Array(buffer, 0, n / 2);
-    this.u32 = new Uint32Array(buffer, 0, n / 4);
-    this.i32 = new Int32Array(buffer, 0, n / 4);
-    this.f32 = new Float32Array(buffer, 0, n / 4);
-    this.f64 = new Float64Array(buffer, 0, n / 8);
-    this.u64 = new BigUint64Array(buffer, 0, n / 8);
-    this.i64 = new BigInt64Array(buffer, 0, n / 8);
     this.seat = a.seat;
     this.incarnation = a.incarnation;
-    this.sizeClasses = layout.sizeClasses;
-    this.capacity = layout.capacityBytes;
-    this.slabSize = layout.slabSize;
     noteHeld(a);
     // Nothing that outlives this object may hold it: the timer gives the seat of a forgotten heap back.
     const self = new WeakRef(this);
@@ -146,12 +101,15 @@ export class SlabHeap extends FastHeap implements Disposable {
    */
   static create(options?: HeapOptions): SlabHeap {
     const config = resolveConfig(options);
-    const { buffer, layout } = createBuffer(config);
+    const { buffer, layout } =
+      config.buffer === undefined
+        ? createBuffer(config)
+        : useBuffer(config.buffer, config, config.fillBuffer);
     const m = new Int32Array(buffer, 0, layout.metadataWords);
     initRing(m);
-    if (options?.prefault === true) touchPages(buffer, layout);
+    if (config.prefault) touchPages(buffer, layout);
     publishHeap(m);
-    return new SlabHeap(takeSeat(buffer, layout, threadTag(0), options?.pageReleaser));
+    return new SlabHeap(takeSeat(buffer, layout, threadTag(0), config.pageReleaser));
   }
 
   /**
@@ -179,72 +137,6 @@ export class SlabHeap extends FastHeap implements Disposable {
       buffer: this.buffer,
       token: 1 + Math.floor(Math.random() * (2 ** 31 - 2)),
     };
-  }
-
-  /** Why this thread's last alloc returned NULL_HANDLE; "none" after one that did not fail in the slow path. */
-  get lastFailure(): AllocFailure {
-    return FAILURES[this._a.lastFailure] as AllocFailure;
-  }
-
-  /** As `alloc`, but throws {@link OutOfMemoryError} or {@link EpochClosedError} instead of returning NULL_HANDLE. */
-  allocOrThrow(size: number, epoch?: EpochId): Handle {
-    const handle = this.alloc(size, epoch);
-    if (handle !== 0) return handle;
-    this.assertAttached("allocOrThrow");
-    if (this._a.lastFailure === FAILURE_EPOCH_CLOSED) {
-      throw new EpochClosedError(
-        `alloc(${size}): epoch ${epoch ?? this.currentEpoch.id} is not open; allocate in currentEpoch.`,
-      );
-    }
-    throw new OutOfMemoryError(
-      `alloc(${size}): no room in ${this.capacity} bytes of payload; free or discard objects, or create a larger heap.`,
-    );
-  }
-
-  /** True while `handle` names a live object; false as soon as it is freed or its epoch discarded, by whichever thread. */
-  isLive(handle: Handle): boolean {
-    if (typeof handle !== "number") {
-      throw new InvalidTypeError(`isLive: handle must be a number; got ${describe(handle)}.`);
-    }
-    poll(this._a);
-    return liveSlot(this._a, handle) !== 0;
-  }
-
-  /** Byte offset of the object into {@link buffer}. Throws {@link StaleHandleError}. */
-  byteOffset(handle: Handle): number {
-    const slot = liveSlotOrThrow(this._a, handle, "byteOffset");
-    return confirmedOffset(this._a, slot, handle, "byteOffset");
-  }
-
-  /** Usable bytes of the object: its size class, or whole slabs. Throws {@link StaleHandleError}. */
-  sizeOf(handle: Handle): number {
-    const slot = liveSlotOrThrow(this._a, handle, "sizeOf");
-    return confirmedSize(this._a, slot, handle, "sizeOf");
-  }
-
-  /**
-   * A view of the object's bytes, or of its first `length`. The view is not revoked when the object is freed:
-   * using it later reads and writes whatever lives there then, never the allocator's own data.
-   */
-  view(handle: Handle, length?: number): Uint8Array {
-    const slot = liveSlotOrThrow(this._a, handle, "view");
-    const offset = confirmedOffset(this._a, slot, handle, "view");
-    const size = confirmedSize(this._a, slot, handle, "view");
-    if (length !== undefined) checkLength(length, size);
-    return new Uint8Array(this.buffer, offset, length ?? size);
-  }
-
-  /** The epoch the object was allocated in. Throws {@link StaleHandleError}. */
-  epochOf(handle: Handle): EpochRef {
-    const slot = liveSlotOrThrow(this._a, handle, "epochOf");
-    const era = loadSeq(this._a.m, recordAt(slabOfSlot(this._a, slot)) + SLAB_ERA);
-    confirmLive(this._a, slot, handle, "epochOf");
-    return epochRef(era);
-  }
-
-  /** The epoch that is open for allocation, the same for every thread. */
-  get currentEpoch(): EpochRef {
-    return epochRef(loadSeq(this._a.m, ERA));
   }
 
   /**
@@ -294,6 +186,16 @@ export class SlabHeap extends FastHeap implements Disposable {
     writeLabel(this._a.m, ring, recEra(loadSeq(this._a.m, REC_BASE + ring)), this.seat, label);
   }
 
+  /**
+   * Domain levels entered, by whichever thread, plus retains of exactly this (id, era); 0 for one whose ring slot was
+   * reused. Looks at every seat, not at slabs; members may come and go meanwhile.
+   */
+  refcount(epoch: EpochRef): number {
+    const { id, era } = checkRef(epoch);
+    poll(this._a);
+    return refcount(this._a.m, this._a.layout, id, era);
+  }
+
   /** Adds a reference to the epoch in a ring slot, by whichever thread; returns its refcount. Delays auto-close. */
   retainEpoch(id: EpochId): number {
     return retain(this._a, checkEpoch(id));
@@ -308,9 +210,10 @@ export class SlabHeap extends FastHeap implements Disposable {
 
   /**
    * Opens and enters a domain on the current epoch, or on `epoch` while that is open. A label names the epoch too.
-   * With `autoClose` (default false) the epoch closes when its last domain is left. Throws {@link EpochClosedError}.
+   * With `autoClose` (default false) the epoch closes when its last domain is left; an `unordered` domain need not nest.
+   * Throws {@link EpochClosedError}.
    */
-  openDomain(options: { label?: string; epoch?: EpochId; autoClose?: boolean } = {}): EpochDomain {
+  openDomain(options: DomainOptions = {}): EpochDomain {
     if (typeof options !== "object" || options === null) {
       throw new InvalidTypeError(`openDomain: options must be an object; got ${describe(options)}.`);
     }
@@ -319,13 +222,14 @@ export class SlabHeap extends FastHeap implements Disposable {
       throw new InvalidTypeError(`Option "label" must be a string; got ${describe(label)}.`);
     }
     const autoClose = booleanOption("autoClose", options.autoClose);
+    const unordered = booleanOption("unordered", options.unordered);
     if (epoch !== undefined) checkEpoch(epoch);
     for (let chase = 0; ; chase++) {
       poll(this._a);
       const ref =
         epoch === undefined ? this.currentEpoch : epochRef(recEra(loadSeq(this._a.m, REC_BASE + epoch)));
       try {
-        const domain = new EpochDomain(this, ref, label, autoClose).enter();
+        const domain = new EpochDomain(this, ref, label, autoClose, unordered).enter();
         if (label !== "") writeLabel(this._a.m, ref.id, ref.era, this.seat, label);
         return domain;
       } catch (error) {
@@ -425,16 +329,10 @@ export class SlabHeap extends FastHeap implements Disposable {
   }
 }
 
-function detachedError(method: string, a: Attachment): HeapDetachedError {
-  return new HeapDetachedError(
-    `${method}: this SlabHeap gave its seat ${a.seat} back, or lost it to a reaper; attach again.`,
-  );
-}
-
 /** Prototype of a detached heap: compiled fast paths notice the change of prototype, so being attached costs them nothing. */
 const DETACHED: SlabHeap = Object.create(SlabHeap.prototype);
-const STILL_ALLOWED = ["constructor", "detach", "share", "assertAttached", "close", "currentEpoch"];
-for (const prototype of [FastHeap.prototype, SlabHeap.prototype]) {
+const STILL_ALLOWED = ["constructor", "detach", "share", "assertAttached", "close"];
+for (const prototype of [FastHeap.prototype, ObjectHeap.prototype, SlabHeap.prototype]) {
   for (const name of Object.getOwnPropertyNames(prototype)) {
     const own = Object.getOwnPropertyDescriptor(prototype, name);
     if (STILL_ALLOWED.includes(name) || typeof own?.value !== "function") continue;

@@ -13,6 +13,15 @@ export interface HeapConfig {
   readonly zeroOnFree: boolean;
 }
 
+/** What `SlabHeap.create` needs besides: where to build, and how. Each option read once. */
+export interface CreateConfig extends HeapConfig {
+  readonly prefault: boolean;
+  readonly pageReleaser: PageReleaser | undefined;
+  readonly buffer: SharedArrayBuffer | undefined;
+  /** No capacity was asked for: the payload is whatever `buffer` has room for. */
+  readonly fillBuffer: boolean;
+}
+
 const KIB = 1024;
 const GIB = 1024 ** 3;
 export const MIN_SLAB_SIZE = 4 * KIB;
@@ -32,14 +41,15 @@ const KNOWN_OPTIONS = [
   "zeroOnFree",
   "prefault",
   "pageReleaser",
+  "buffer",
 ];
 
 /** Checks `options` and fills in defaults. Throws {@link InvalidTypeError} or {@link InvalidValueError}. */
-export function resolveConfig(options: HeapOptions | undefined): HeapConfig {
+export function resolveConfig(options: HeapOptions | undefined): CreateConfig {
   if (options !== undefined && (typeof options !== "object" || options === null)) {
     throw new InvalidTypeError(`Heap options must be an object; got ${describe(options)}.`);
   }
-  const given: HeapOptions = options ?? {};
+  const given: HeapOptions = { ...options };
   for (const key of Object.keys(given)) {
     if (!KNOWN_OPTIONS.includes(key)) {
       throw new InvalidTypeError(
@@ -56,20 +66,32 @@ export function resolveConfig(options: HeapOptions | undefined): HeapConfig {
   const capacityBytes = integerOption(
     "capacity",
     given.capacity,
-    DEFAULT_CAPACITY,
+    given.buffer === undefined ? DEFAULT_CAPACITY : MAX_CAPACITY,
     MIN_SLAB_SIZE,
     MAX_CAPACITY,
   );
   const maxWorkers = integerOption("maxWorkers", given.maxWorkers, DEFAULT_MAX_WORKERS, 1, MAX_WORKERS_LIMIT);
-  booleanOption("prefault", given.prefault);
   checkReleaser(given.pageReleaser);
+  checkBuffer(given.buffer);
   return Object.freeze({
     capacityBytes,
     slabSize,
     sizeClasses: Object.freeze(resolveSizeClasses(given.sizeClasses, slabSize)),
     maxWorkers,
     zeroOnFree: booleanOption("zeroOnFree", given.zeroOnFree),
+    prefault: booleanOption("prefault", given.prefault),
+    pageReleaser: given.pageReleaser,
+    buffer: given.buffer,
+    fillBuffer: given.capacity === undefined,
   });
+}
+
+function checkBuffer(value: unknown): void {
+  if (value === undefined || (typeof SharedArrayBuffer !== "undefined" && value instanceof SharedArrayBuffer))
+    return;
+  throw new InvalidTypeError(
+    `Option "buffer" must be a SharedArrayBuffer, which all threads of a heap can see; got ${describe(value)}.`,
+  );
 }
 
 /** Throws unless `value` is a usable page releaser or undefined. */

@@ -1,6 +1,6 @@
 /** Making the buffer, writing its header, and refusing buffers that are not a heap of this version. */
 import { CLASS_SHARD_WORDS } from "../counters/fields.js";
-import { BufferUnavailableError, HeapFormatError } from "../errors.js";
+import { BufferUnavailableError, HeapFormatError, InvalidValueError } from "../errors.js";
 import { loadSeq, storeSeq } from "./atomics.js";
 import { isPowerOfTwo } from "./bits.js";
 import type { HeapConfig } from "./config.js";
@@ -53,7 +53,7 @@ interface GrowableConstructor {
  * length, which is as fast on both (length-tracking views are 15-30 times slower). Bun is the other way
  * round: its plain buffers are page-aligned and growable ones slower.
  */
-export function createBuffer(config: HeapConfig): { buffer: SharedArrayBuffer; layout: Layout } {
+export function createBuffer(config: HeapConfig): Place {
   let layout = computeLayout(config, LARGE_BUFFER);
   let buffer = tryBuffer(layout.bufferBytes);
   if (buffer === undefined && layout.bufferBytes > FOUR_GIB) {
@@ -65,6 +65,53 @@ export function createBuffer(config: HeapConfig): { buffer: SharedArrayBuffer; l
       `The runtime gave no SharedArrayBuffer of ${layout.bufferBytes} bytes (capacity ${config.capacityBytes}); ask for less, or in a browser serve the page cross-origin isolated.`,
     );
   }
+  return writeHeader({ buffer, layout });
+}
+
+/** A buffer, and what lies where in it. */
+export interface Place {
+  readonly buffer: SharedArrayBuffer;
+  readonly layout: Layout;
+}
+
+/**
+ * As {@link createBuffer}, in a buffer of the caller's; `fill`: as much payload as fits rather than all that `config`
+ * asks for. Nothing is written before everything has been checked.
+ */
+export function useBuffer(buffer: SharedArrayBuffer, config: HeapConfig, fill: boolean): Place {
+  const layout = fill ? largestLayout(config, buffer.byteLength) : computeLayout(config, Infinity);
+  if (layout.bufferBytes > buffer.byteLength) {
+    throw new InvalidValueError(
+      `Option "buffer" must have at least ${layout.bufferBytes} bytes for ${layout.capacityBytes} bytes of payload and the heap's metadata; got one of ${buffer.byteLength}.`,
+    );
+  }
+  const m = new Int32Array(buffer, 0, layout.metadataWords);
+  if (m[H_MAGIC] === MAGIC && loadSeq(m, H_READY) === 1) {
+    throw new InvalidValueError(
+      'Option "buffer" must not hold a heap: other threads may be using it. Attach to it, or zero its first 16 bytes.',
+    );
+  }
+  // A heap starts out as zeros, but for its header, ring and class tables; the payload may hold anything.
+  m.fill(0);
+  return writeHeader({ buffer, layout });
+}
+
+/** The layout with the most slabs that fits; the one with a single slab when none does. */
+function largestLayout(config: HeapConfig, byteLength: number): Layout {
+  const withSlabs = (slabs: number): Layout =>
+    computeLayout({ ...config, capacityBytes: slabs * config.slabSize }, Infinity);
+  let fits = 1;
+  let tooMany = Math.floor(Math.min(byteLength, config.capacityBytes) / config.slabSize) + 1;
+  while (tooMany - fits > 1) {
+    const slabs = Math.floor((fits + tooMany) / 2);
+    if (withSlabs(slabs).bufferBytes <= byteLength) fits = slabs;
+    else tooMany = slabs;
+  }
+  return withSlabs(fits);
+}
+
+function writeHeader(place: Place): Place {
+  const { buffer, layout } = place;
   const m = new Int32Array(buffer, 0, layout.metadataWords);
   m[H_SLAB_COUNT] = layout.slabCount;
   m[H_SLAB_SIZE] = layout.slabSize;
@@ -81,7 +128,7 @@ export function createBuffer(config: HeapConfig): { buffer: SharedArrayBuffer; l
   m[H_CHECKSUM] = configChecksum(m);
   m[H_VERSION] = LAYOUT_VERSION;
   m[H_MAGIC] = MAGIC;
-  return { buffer, layout };
+  return place;
 }
 
 function tryBuffer(byteLength: number): SharedArrayBuffer | undefined {
@@ -184,9 +231,10 @@ export function openBuffer(buffer: SharedArrayBuffer): Layout {
       "The heap's sizes do not follow from its configuration: made by another build?",
     );
   }
-  if (buffer.byteLength !== layout.bufferBytes) {
+  // A buffer of the caller's may be longer.
+  if (buffer.byteLength < layout.bufferBytes) {
     throw new HeapFormatError(
-      `The heap needs ${layout.bufferBytes} bytes but the buffer has ${buffer.byteLength}: truncated or extended.`,
+      `The heap needs ${layout.bufferBytes} bytes but the buffer has ${buffer.byteLength}: truncated.`,
     );
   }
   return layout;

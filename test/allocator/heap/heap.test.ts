@@ -16,6 +16,7 @@ import {
 } from "../../../src/allocator/errors.js";
 import { FastHeap } from "../../../src/allocator/heap/fast-path.js";
 import { SlabHeap } from "../../../src/allocator/heap/heap.js";
+import { ObjectHeap } from "../../../src/allocator/heap/objects.js";
 import { NULL_HANDLE } from "../../../src/allocator/words/handle.js";
 import {
   another,
@@ -127,7 +128,7 @@ describe.each(SHAPES)("looking at an object, %s", (_shape, shaped) => {
     for (const length of [129, -1, 1.5, Number.NaN, Infinity, 2 ** 32]) {
       expect(() => heap.view(handle, length)).toThrow(InvalidValueError);
       expect(() => heap.view(handle, length)).toThrow(
-        `from 0 to 128 (the object's usable size); got ${length}`,
+        `from 0 to 128 (what the object has room for); got ${length}`,
       );
     }
     for (const length of [null, "5", 5n, {}, true]) {
@@ -238,7 +239,7 @@ describe("attachments", () => {
 });
 
 describe("after detach", () => {
-  /** Methods and what to call them with: every one of both classes must be named here. */
+  /** Methods and what to call them with: every one of the three classes must be named here. */
   const CALLS: Readonly<Record<string, readonly unknown[]>> = {
     alloc: [64],
     allocOrThrow: [64],
@@ -249,12 +250,15 @@ describe("after detach", () => {
     byteOffset: [0],
     sizeOf: [0],
     view: [0],
+    viewAs: [0, Float64Array],
+    handleAt: [0],
     epochOf: [0],
     advanceEpoch: [],
     closeEpoch: [0],
     discardEpoch: [0],
     discardBefore: [{ id: 0, era: 16 }],
     epochInfo: [0],
+    refcount: [{ id: 0, era: 16 }],
     setEpochLabel: [0, "x"],
     retainEpoch: [0],
     releaseEpoch: [0],
@@ -271,7 +275,7 @@ describe("after detach", () => {
   /** Documented to go on working, or to be harmless. */
   const QUIET = ["constructor", "detach", "share", "close", Symbol.dispose.toString()];
 
-  const methods = [FastHeap.prototype, SlabHeap.prototype].flatMap((prototype) =>
+  const methods = [FastHeap.prototype, ObjectHeap.prototype, SlabHeap.prototype].flatMap((prototype) =>
     Reflect.ownKeys(prototype).filter(
       (key) => typeof Object.getOwnPropertyDescriptor(prototype, key)?.value === "function",
     ),
