@@ -22,7 +22,9 @@ export type ErrorCode =
   | "ERR_TSLAB_STALE_HANDLE"
   | "ERR_TSLAB_DOMAIN_ORDER"
   | "ERR_TSLAB_SEAT_ALIVE"
-  | "ERR_TSLAB_ALREADY_SAMPLED";
+  | "ERR_TSLAB_ALREADY_SAMPLED"
+  | "ERR_TSLAB_RING_BUSY"
+  | "ERR_TSLAB_POOL_EXHAUSTED";
 
 /** Base of all errors of this package. */
 export class TemporalSlabError extends Error {
@@ -142,5 +144,19 @@ export class SeatAliveError extends TemporalSlabError {
 export class AlreadySampledError extends TemporalSlabError {
   constructor(message: string) {
     super("ERR_TSLAB_ALREADY_SAMPLED", message);
+  }
+}
+
+/** A ring has no place left: every producer's lane, or the consumer's place, is held by a thread that lives. */
+export class RingBusyError extends TemporalSlabError {
+  constructor(message: string) {
+    super("ERR_TSLAB_RING_BUSY", message);
+  }
+}
+
+/** A pool has handed out as many buffers as it may, waiting for one took too long, or the pool was disposed. */
+export class PoolExhaustedError extends TemporalSlabError {
+  constructor(message: string) {
+    super("ERR_TSLAB_POOL_EXHAUSTED", message);
   }
 }

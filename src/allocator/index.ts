@@ -11,6 +11,8 @@ export {
   InvalidTypeError,
   InvalidValueError,
   OutOfMemoryError,
+  PoolExhaustedError,
+  RingBusyError,
   SeatAliveError,
   SeatsExhaustedError,
   StaleHandleError,

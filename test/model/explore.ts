@@ -8,11 +8,17 @@ import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { parseSchedule } from "./explorer/driver.js";
-import { exploreAtRandom, exploreDepthFirst, type Findings, replay } from "./explorer/explore.js";
+import {
+  type AnyScenario,
+  exploreAtRandom,
+  exploreDepthFirst,
+  type Findings,
+  replay,
+} from "./explorer/explore.js";
 import { mix1 } from "./explorer/hash.js";
 import type { Mode } from "./explorer/memory.js";
 import { Sources } from "./explorer/source.js";
-import type { Scenario } from "./explorer/world.js";
+
 import { killsOf, MODES, plan, type Task } from "./plan.js";
 import { SCENARIOS } from "./scenarios/index.js";
 
@@ -32,7 +38,7 @@ interface Result extends Findings {
   readonly task: Task;
 }
 
-function scenarioNamed(name: string): Scenario {
+function scenarioNamed(name: string): AnyScenario {
   const found = SCENARIOS.find((scenario) => scenario.name === name);
   if (found === undefined) return wrong(`there is no scenario ${JSON.stringify(name)}; --list names them`);
   return found;
@@ -158,7 +164,7 @@ ${violations} violations`);
   return missing.length === 0;
 }
 
-async function show(scenario: Scenario, mode: Mode, schedule: string): Promise<string | undefined> {
+async function show(scenario: AnyScenario, mode: Mode, schedule: string): Promise<string | undefined> {
   const code = await new Sources().compile();
   const limits = { preemptions: 1000, kills: killsOf(scenario), delays: 1000 };
   const { violation, trace } = replay(scenario, code, mode, limits, parseSchedule(schedule));
@@ -194,7 +200,7 @@ async function main(): Promise<void> {
   if (values.replay !== undefined) {
     if (scenarios.length !== 1 || mode === undefined) wrong("--replay needs one --scenario and a --mode");
     process.exitCode =
-      (await show(scenarios[0] as Scenario, mode as Mode, values.replay)) === undefined ? 0 : 1;
+      (await show(scenarios[0] as AnyScenario, mode as Mode, values.replay)) === undefined ? 0 : 1;
     return;
   }
   const seconds = wholeNumber("seconds", values.seconds) ?? 240;

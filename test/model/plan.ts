@@ -1,7 +1,7 @@
 /** What is explored with a given time: every scenario on every memory, the core races with the most interruptions. */
 import type { Limits } from "./explorer/decisions.js";
+import type { AnyScenario } from "./explorer/explore.js";
 import type { Mode } from "./explorer/memory.js";
-import type { Scenario } from "./explorer/world.js";
 
 export interface Task {
   readonly scenario: string;
@@ -20,7 +20,7 @@ export interface PlanOptions {
   readonly preemptions?: number | undefined;
 }
 
-export function killsOf(scenario: Scenario): number {
+export function killsOf(scenario: AnyScenario): number {
   return scenario.killable === undefined ? 0 : (scenario.kills ?? 1);
 }
 
@@ -28,17 +28,18 @@ export function killsOf(scenario: Scenario): number {
  * Core races last and smaller ones first: what a search leaves of its share, because it is through, is left to those that
  * come after it.
  */
-export function plan(scenarios: readonly Scenario[], options: PlanOptions = {}): Task[] {
-  const size = ({ scripts, killable }: Scenario): number =>
+export function plan(scenarios: readonly AnyScenario[], options: PlanOptions = {}): Task[] {
+  const size = ({ scripts, killable }: AnyScenario): number =>
     scripts.length ** 2 + scripts.flat().length + (killable === undefined ? 0 : 10);
-  const rank = (scenario: Scenario): number => size(scenario) + (scenario.core === true ? 1000 : 0);
+  const rank = (scenario: AnyScenario): number =>
+    size(scenario) + (scenario.core === true && !("on" in scenario) ? 1000 : 0);
   const bySize = [...scenarios].sort((a, b) => rank(a) - rank(b));
   return bySize.flatMap((scenario) =>
     (options.modes ?? MODES).flatMap((mode) => tasksFor(scenario, mode, options.preemptions)),
   );
 }
 
-function tasksFor(scenario: Scenario, mode: Mode, given: number | undefined): Task[] {
+function tasksFor(scenario: AnyScenario, mode: Mode, given: number | undefined): Task[] {
   const kills = killsOf(scenario);
   // On the weak memory almost every load has several answers: one interruption less, and as many odd answers.
   const usual = (scenario.core === true ? 3 : 2) - (mode === "weak" ? 1 : 0);
@@ -48,13 +49,14 @@ function tasksFor(scenario: Scenario, mode: Mode, given: number | undefined): Ta
     mode,
     limits: { preemptions, kills, delays: mode === "sc" ? 0 : 2 },
     kind: "depth-first",
-    weight: scenario.core === true ? 10 : 2,
+    // Owner words and rings are through in a moment.
+    weight: "on" in scenario ? 0.2 : scenario.core === true ? 10 : 2,
   };
   const random: Task = {
     ...depthFirst,
     limits: { preemptions: 12, kills, delays: mode === "sc" ? 0 : 12 },
     kind: "random",
-    weight: 0.5,
+    weight: "on" in scenario ? 0.1 : 0.5,
   };
   return [depthFirst, random];
 }

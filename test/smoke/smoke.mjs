@@ -13,6 +13,7 @@ import {
   startSampling,
   stringifyStats,
 } from "temporal-slab/stats";
+import { everyday } from "./everyday.mjs";
 import { check, fill, holds, runtime } from "./runtime.mjs";
 
 const SIZES = [1, 16, 64, 100, 768, 4096, 30_000, 300_000];
@@ -169,6 +170,8 @@ await asyncStep("a killed worker's seat and objects are recovered", async () => 
     check(heap.free(handle), "its objects can be freed");
   }
 });
+
+await everyday(heap, asyncStep);
 
 step("the heap is consistent and empty", () => {
   heap.discardBefore(heap.advanceEpoch());

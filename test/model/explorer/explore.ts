@@ -1,11 +1,26 @@
 /** Explores one scenario: depth first within limits, or at random; and repeats single schedules with a trace. */
 
-import type { Limits } from "./decisions.js";
+import type { Driver, Limits } from "./decisions.js";
 import { AtRandom, type Decision, DepthFirst, formatSchedule, Replay } from "./driver.js";
 import type { Mode } from "./memory.js";
 import { judge } from "./rest.js";
 import type { Compiled } from "./source.js";
+import { type Explorable, type WordScenario, WordsWorld } from "./words-world.js";
 import { type Scenario, World } from "./world.js";
+
+/** With a heap, or with owner words and a ring. */
+export type AnyScenario = Scenario | WordScenario;
+
+function open(scenario: AnyScenario, code: Compiled, mode: Mode, limits: Limits, driver: Driver): Explorable {
+  if ("on" in scenario) return new WordsWorld(scenario, code, mode, limits, driver);
+  const world = new World(scenario, code, mode, limits, driver);
+  return {
+    machine: world.machine,
+    reset: () => world.reset(),
+    judge: () => judge(world),
+    nameWord: (word, value) => world.nameWord(word, value),
+  };
+}
 
 export interface Budget {
   /** Stops after so many milliseconds or schedules, whichever comes first. */
@@ -40,7 +55,7 @@ class Tally {
 }
 
 /** One run of the world as its driver decides; the violation, or undefined. */
-function runOnce(world: World, tally: Tally): string | undefined {
+function runOnce(world: Explorable, tally: Tally): string | undefined {
   const { machine } = world;
   world.reset();
   machine.run();
@@ -49,18 +64,18 @@ function runOnce(world: World, tally: Tally): string | undefined {
   if (machine.kills > 0) tally.withKill++;
   if (machine.cut) return machine.violation;
   tally.complete++;
-  return machine.violation ?? judge(world);
+  return machine.violation ?? world.judge();
 }
 
 export function exploreDepthFirst(
-  scenario: Scenario,
+  scenario: AnyScenario,
   code: Compiled,
   mode: Mode,
   limits: Limits,
   budget: Budget,
 ): Findings {
   const start = performance.now();
-  const world = new World(scenario, code, mode, limits, new DepthFirst());
+  const world = open(scenario, code, mode, limits, new DepthFirst());
   learnContested(world);
   let driver = new DepthFirst();
   world.machine.driver = driver;
@@ -87,11 +102,21 @@ export function exploreDepthFirst(
       break;
     }
   }
-  return report(world, limits, tally, driver.visited.count, exhaustive, start, violation, driver.decisions());
+  return report(
+    scenario,
+    world,
+    limits,
+    tally,
+    driver.visited.count,
+    exhaustive,
+    start,
+    violation,
+    driver.decisions(),
+  );
 }
 
 /** Random runs until hardly any word is left whose sharing is not known. */
-function learnContested(world: World): void {
+function learnContested(world: Explorable): void {
   const driver = new AtRandom();
   world.machine.driver = driver;
   let quiet = 0;
@@ -108,7 +133,7 @@ function learnContested(world: World): void {
 const MOST_REPEATED = 100;
 
 export function exploreAtRandom(
-  scenario: Scenario,
+  scenario: AnyScenario,
   code: Compiled,
   mode: Mode,
   limits: Limits,
@@ -117,7 +142,7 @@ export function exploreAtRandom(
 ): Findings {
   const start = performance.now();
   const driver = new AtRandom();
-  const world = new World(scenario, code, mode, limits, driver);
+  const world = open(scenario, code, mode, limits, driver);
   learnContested(world);
   world.machine.driver = driver;
   const tally = new Tally();
@@ -137,11 +162,12 @@ export function exploreAtRandom(
     if (repeated === MOST_REPEATED) break;
     seen.add(hash);
   }
-  return report(world, limits, tally, 0, false, start, violation, driver.decisions());
+  return report(scenario, world, limits, tally, 0, false, start, violation, driver.decisions());
 }
 
 function report(
-  world: World,
+  scenario: AnyScenario,
+  world: Explorable,
   limits: Limits,
   tally: Tally,
   states: number,
@@ -151,7 +177,7 @@ function report(
   decisions: readonly Decision[],
 ): Findings {
   return {
-    scenario: world.scenario.name,
+    scenario: scenario.name,
     mode: world.machine.mode,
     limits,
     schedules: tally.schedules,
@@ -173,13 +199,13 @@ export interface Replayed {
 
 /** The same run again, with every access written down. */
 export function replay(
-  scenario: Scenario,
+  scenario: AnyScenario,
   code: Compiled,
   mode: Mode,
   limits: Limits,
   decisions: readonly Decision[],
 ): Replayed {
-  const world = new World(scenario, code, mode, limits, new Replay(decisions));
+  const world = open(scenario, code, mode, limits, new Replay(decisions));
   const trace: string[] = [];
   world.machine.memory.contested.fill(1);
   world.machine.trace = {
@@ -188,6 +214,6 @@ export function replay(
   };
   world.reset();
   world.machine.run();
-  const violation = world.machine.violation ?? judge(world);
+  const violation = world.machine.violation ?? world.judge();
   return { violation, trace };
 }

@@ -16,6 +16,10 @@ import type { leaveSeat, takeSeat } from "../../../src/allocator/seats/seat.js";
 import type { sync } from "../../../src/allocator/seats/sync.js";
 import type { HeapOptions } from "../../../src/allocator/types.js";
 import type { readLabel } from "../../../src/allocator/words/label.js";
+import type { closeRing } from "../../../src/ring/layout.js";
+import type { Receiver } from "../../../src/ring/receiver.js";
+import type { Sender } from "../../../src/ring/sender.js";
+import type { OwnerWords } from "../../../src/threads/owners.js";
 import type { Machine } from "./machine.js";
 import type { Compiled } from "./source.js";
 import type { Routine } from "./worker.js";
@@ -37,6 +41,10 @@ export interface Allocator {
   readonly readCounter: typeof readCounter;
   readonly readLabel: typeof readLabel;
   readonly ringOf: (era: number) => number;
+  readonly OwnerWords: typeof OwnerWords;
+  readonly Sender: typeof Sender;
+  readonly Receiver: typeof Receiver;
+  readonly closeRing: typeof closeRing;
 }
 
 type Array32 = Int32Array | Uint8Array;

@@ -1,5 +1,5 @@
 /**
- * The allocator's sources as modules to run: once as they are, once stoppable before every shared access.
+ * The sources of the allocator, of owner words and of the ring as modules to run: once as they are, once stoppable before every shared access.
  *
  * Both are made smaller on purpose, so that rare paths become common: a ring of two epochs instead of 16, few label
  * numbers, few retries. And both can be made wrong on purpose (see mutations.ts). Each logical worker gets an
@@ -13,7 +13,7 @@ import { instrument } from "./instrument.js";
 
 /** A change to one source: `find` must occur exactly once. */
 export interface Edit {
-  /** Path below src/allocator. */
+  /** Path from src/allocator: "slabs/slab.ts", "../ring/sender.ts". */
   readonly file: string;
   readonly find: string;
   readonly replace: string;
@@ -43,10 +43,16 @@ const PLAIN_FILES = [
   "heap/verify.ts",
   "heap/verify-owned.ts",
   "heap/verify-words.ts",
+  // Options, blocking and promises: what leads up to them is explored, they are not.
+  "../threads/options.ts",
+  "../threads/waiting.ts",
 ];
 
 const root = process.cwd();
 const folder = join(root, "src/allocator");
+/** Further sources with words of their own; what only wraps them is left out. */
+const ALSO = ["../threads", "../ring"].map((path) => join(folder, path));
+const WRAPPERS = ["handle-ring.ts", "iterator.ts", "turns.ts"].map((name) => join(folder, "../ring", name));
 
 /** What the runs need of the sources; the same list for both versions. */
 const ENTRY = `
@@ -60,6 +66,10 @@ export { sync } from "./seats/sync.js";
 export { readCounter } from "./counters/record.js";
 export { readLabel } from "./words/label.js";
 export { ringOf } from "./words/epoch-word.js";
+export { OwnerWords } from "../threads/owners.js";
+export { closeRing } from "../ring/layout.js";
+export { Receiver } from "../ring/receiver.js";
+export { Sender } from "../ring/sender.js";
 `;
 
 export class Sources {
@@ -67,8 +77,8 @@ export class Sources {
   private program: ts.Program | undefined;
 
   constructor() {
-    for (const file of ts.sys.readDirectory(folder, [".ts"])) {
-      this.texts.set(file, readFileSync(file, "utf8"));
+    for (const file of [folder, ...ALSO].flatMap((path) => ts.sys.readDirectory(path, [".ts"]))) {
+      if (!WRAPPERS.includes(file)) this.texts.set(file, readFileSync(file, "utf8"));
     }
   }
 
@@ -91,8 +101,7 @@ export class Sources {
   async compile(edits: readonly Edit[] = []): Promise<Compiled> {
     const texts = this.edited(edits);
     const { texts: stoppable, accesses } = instrument(this.parse(texts), (file) => {
-      const path = relative(folder, file);
-      return !path.startsWith("..") && !PLAIN_FILES.includes(path);
+      return this.texts.has(file) && !PLAIN_FILES.includes(relative(folder, file));
     });
     const [plain, stepping] = await Promise.all([bundle(texts), bundle(new Map([...texts, ...stoppable]))]);
     return { plain, stepping, accesses };

@@ -1,8 +1,8 @@
 /** Runs one mutation against the scenarios until one of them shows it. */
-import { exploreDepthFirst, type Findings } from "../explorer/explore.js";
+import { type AnyScenario, exploreDepthFirst, type Findings } from "../explorer/explore.js";
 import type { Mode } from "../explorer/memory.js";
 import type { Compiled, Sources } from "../explorer/source.js";
-import type { Scenario } from "../explorer/world.js";
+
 import type { Mutation } from "./mutation.js";
 
 export interface Catch {
@@ -25,7 +25,7 @@ const BOUNDS: readonly number[] = [1, 2, 3];
 const DELAYS = 2;
 
 interface Attempt {
-  readonly scenario: Scenario;
+  readonly scenario: AnyScenario;
   readonly mode: Mode;
   readonly preemptions: number;
   readonly ms: number;
@@ -35,7 +35,7 @@ interface Attempt {
 export async function catchMutant(
   sources: Sources,
   mutation: Mutation,
-  scenarios: readonly Scenario[],
+  scenarios: readonly AnyScenario[],
   budgetMs: number,
 ): Promise<Catch> {
   const start = performance.now();
@@ -80,7 +80,11 @@ function explore(attempt: Attempt, mutation: Mutation, code: Compiled, ms: numbe
 }
 
 /** The likely ones first, few preemptions before many; then everything else for a moment each. */
-function* attempts(mutation: Mutation, scenarios: readonly Scenario[], budgetMs: number): Generator<Attempt> {
+function* attempts(
+  mutation: Mutation,
+  scenarios: readonly AnyScenario[],
+  budgetMs: number,
+): Generator<Attempt> {
   const modes = mutation.mode === undefined ? MODES : [mutation.mode];
   const bounds = mutation.preemptions === undefined ? BOUNDS : [mutation.preemptions];
   const byName = new Map(scenarios.map((scenario) => [scenario.name, scenario]));

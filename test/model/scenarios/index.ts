@@ -1,18 +1,21 @@
 /** Every scenario, by subject. */
-import type { Scenario } from "../explorer/world.js";
+
+import type { AnyScenario } from "../explorer/explore.js";
 import { COUNTS } from "./counts.js";
 import { DEATHS } from "./deaths.js";
 import { DISCARDS } from "./discards.js";
 import { DOMAINS } from "./domains.js";
 import { EPOCHS } from "./epochs.js";
 import { OBJECTS } from "./objects.js";
+import { OWNERS } from "./owners.js";
 import { POINTED_EPOCHS } from "./pointed-epochs.js";
 import { POINTED_SLABS } from "./pointed-slabs.js";
 import { REGRESSIONS } from "./regressions.js";
+import { RINGS } from "./rings.js";
 import { SEATS } from "./seats.js";
 import { SLABS } from "./slabs.js";
 
-export const SCENARIOS: readonly Scenario[] = [
+export const SCENARIOS: readonly AnyScenario[] = [
   ...OBJECTS,
   ...EPOCHS,
   ...DISCARDS,
@@ -24,4 +27,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ...POINTED_EPOCHS,
   ...POINTED_SLABS,
   ...REGRESSIONS,
+  ...OWNERS,
+  ...RINGS,
 ];

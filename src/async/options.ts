@@ -1,0 +1,150 @@
+/** Options of this layer, each read once and checked before anything is opened. */
+import { InvalidTypeError, InvalidValueError, SlabHeap } from "../allocator/index.js";
+
+/**
+ * What `alloc` of a domain does when the epoch it is in is not open any more: "follow" enters the current epoch too and
+ * holds both, "refuse" answers NULL_HANDLE.
+ */
+export type OnRotate = "follow" | "refuse";
+
+/** Options of `EpochRotator.open`, and some of those of `runInDomain`. */
+export interface AsyncDomainOptions {
+  /** Names the domain; without a rotator it names the epoch too. At most 31 bytes of UTF-8 are kept of that. */
+  label?: string;
+  /** Found in `AsyncDomain.signal`. Aborted already: its reason is thrown and nothing is opened. */
+  signal?: AbortSignal;
+  /** Default that of the rotator, or "follow" without one. */
+  onRotate?: OnRotate;
+}
+
+/** Options of `new EpochRotator`. With neither `everyDomains` nor `everyMs` it takes 1,024 domains or 1,000 ms. */
+export interface RotatorOptions {
+  /** The current epoch takes this many domains, 1..2^31-1; then the next one opens. */
+  everyDomains?: number;
+  /** The current epoch takes domains for this many milliseconds, 1..2^31-1; then the next one opens. */
+  everyMs?: number;
+  /**
+   * What becomes of an epoch that is not current any more when its last domain, whichever thread's, has been left. "close":
+   * its slabs go back as its objects are freed. "discard": every object in it is freed at once, also those that were
+   * allocated outside of domains. Default "close".
+   */
+  onLastExit?: "close" | "discard";
+  /** Names the epochs, for reports. */
+  label?: string;
+  /** What domains opened through this rotator do unless they say otherwise. Default "follow". */
+  onRotate?: OnRotate;
+}
+
+/** Longest delay a timer takes. */
+const MAX_MS = 2 ** 31 - 1;
+const DEFAULT_DOMAINS = 1024;
+const DEFAULT_MS = 1000;
+
+export interface CheckedDomainOptions {
+  readonly label: string;
+  readonly signal: AbortSignal | undefined;
+  readonly onRotate: OnRotate | undefined;
+}
+
+export interface CheckedRotatorOptions {
+  /** Infinity: however many. */
+  readonly everyDomains: number;
+  /** Infinity: however long. */
+  readonly everyMs: number;
+  readonly discard: boolean;
+  readonly label: string;
+  readonly onRotate: OnRotate;
+}
+
+export const DOMAIN_OPTIONS = ["label", "signal", "onRotate"] as const;
+const ROTATOR_OPTIONS = ["everyDomains", "everyMs", "onLastExit", "label", "onRotate"] as const;
+
+/** A short description of any value for an error message; never throws. */
+export function shown(value: unknown): string {
+  if (typeof value === "string")
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+  if (value === null) return "null";
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object") return String(value);
+  return Array.isArray(value) ? "an array" : "an object";
+}
+
+export function checkHeap(method: string, heap: unknown): SlabHeap {
+  if (heap instanceof SlabHeap) return heap;
+  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${shown(heap)}.`);
+}
+
+/** Refuses what is no object and keys that are not `known`: a misspelt option would be ignored without a word. */
+export function checkKeys(method: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null) {
+    throw new InvalidTypeError(`${method}: options must be an object; got ${shown(options)}.`);
+  }
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    throw new InvalidTypeError(
+      `${method}: unknown option ${JSON.stringify(key)}; known are ${known.join(", ")}.`,
+    );
+  }
+}
+
+/** The values of {@link AsyncDomainOptions}; keys are the caller's to check. */
+export function readDomainOptions({ label, signal, onRotate }: AsyncDomainOptions): CheckedDomainOptions {
+  checkSignal(signal);
+  return { label: checkLabel(label), signal, onRotate: checkOnRotate(onRotate) };
+}
+
+export function readRotatorOptions(options: unknown): CheckedRotatorOptions {
+  checkKeys("EpochRotator", options, ROTATOR_OPTIONS);
+  const { everyDomains, everyMs, onLastExit, label, onRotate } = options as RotatorOptions;
+  const neither = everyDomains === undefined && everyMs === undefined;
+  const last: unknown = onLastExit;
+  if (last !== undefined && last !== "close" && last !== "discard") {
+    throw wrong(last, `Option "onLastExit" must be "close" or "discard"; got ${shown(last)}.`);
+  }
+  return {
+    everyDomains: whole("everyDomains", everyDomains, neither ? DEFAULT_DOMAINS : Infinity),
+    everyMs: whole("everyMs", everyMs, neither ? DEFAULT_MS : Infinity),
+    discard: last === "discard",
+    label: checkLabel(label),
+    onRotate: checkOnRotate(onRotate) ?? "follow",
+  };
+}
+
+/** Throws the reason of a signal that is aborted. */
+export function refuseAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw signal.reason;
+}
+
+function checkLabel(label: unknown): string {
+  if (label === undefined) return "";
+  if (typeof label === "string") return label;
+  throw new InvalidTypeError(`Option "label" must be a string; got ${shown(label)}.`);
+}
+
+function checkOnRotate(value: unknown): OnRotate | undefined {
+  if (value === undefined || value === "follow" || value === "refuse") return value;
+  throw wrong(value, `Option "onRotate" must be "follow" or "refuse"; got ${shown(value)}.`);
+}
+
+/** By what it can do: signals come from other realms and from polyfills too. */
+function checkSignal(signal: unknown): void {
+  if (signal === undefined) return;
+  const given: Partial<AbortSignal> = typeof signal === "object" && signal !== null ? signal : {};
+  if (typeof given.aborted === "boolean" && typeof given.addEventListener === "function") return;
+  throw new InvalidTypeError(`Option "signal" must be an AbortSignal; got ${shown(signal)}.`);
+}
+
+function whole(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MAX_MS) return value;
+  const type = typeof value === "number" ? "whole number" : "number";
+  throw wrong(
+    typeof value === "number" ? "" : undefined,
+    `Option "${name}" must be a ${type} from 1 to ${MAX_MS}; got ${shown(value)}.`,
+  );
+}
+
+/** A string (or number, passed as "") out of its list or range is a bad value, anything else a bad type. */
+function wrong(value: unknown, message: string): Error {
+  return typeof value === "string" ? new InvalidValueError(message) : new InvalidTypeError(message);
+}

@@ -1,0 +1,204 @@
+/** Options of a pool and of its methods: types, and checks that read each of them once. */
+import {
+  EpochDomain,
+  type Handle,
+  InvalidTypeError,
+  InvalidValueError,
+  SlabHeap,
+} from "../allocator/index.js";
+import { checkOptionKeys, checkWaitOptions, describeValue, type WaitOptions } from "../threads/index.js";
+import type { Scope } from "./domains.js";
+import type { DebugOptions } from "./leaks.js";
+import { FIRST_JOURNEY, LAST_JOURNEY, MAX_PERMITS, type PermitRef } from "./permits.js";
+import type { DetachOptions, PooledRef } from "./pooled-buffer.js";
+
+/** Options of `BufferPool.attach`. */
+export interface BufferPoolAttachOptions {
+  /** Names the pool in errors, warnings and statistics. Default "pool", or the name of the pool attached to. */
+  label?: string;
+  /** Fill buffers with zeros when they are acquired. By default they hold what was there before. */
+  zero?: boolean;
+  /**
+   * Warn about buffers that are lost without release, and overwrite bytes when they are released. Costs a microsecond or
+   * more per buffer. Default false.
+   */
+  debug?: boolean | DebugOptions;
+  /**
+   * Views kept for places that come again, 0..65,536, rounded up to a power of two; each takes about 120 bytes of the
+   * JS heap once it is used. 0 makes a new view for every buffer. Default 4,096.
+   */
+  cachedViews?: number;
+  /**
+   * The domain that buffers belong to unless `acquire` says otherwise. Default `EpochDomain.current`; programs that use
+   * async functions pass `currentDomain` of `temporal-slab/async`.
+   */
+  currentDomain?: (heap: SlabHeap) => Scope | undefined;
+}
+
+/** Options of `new BufferPool`. */
+export interface BufferPoolOptions extends BufferPoolAttachOptions {
+  /**
+   * Buffers that may be in use at once, 1..2^20, over all threads that share the pool; default no limit. Acquiring looks
+   * for a free permit among as many words, so a limit far above what is used costs nothing, one that is always
+   * reached costs a few nanoseconds per thousand.
+   */
+  maxBuffers?: number;
+}
+
+/** Options of `acquire`, `tryAcquire` and `adopt`. */
+export interface AcquireOptions {
+  /** The domain the buffer belongs to; null: none. Default the current one. */
+  domain?: Scope | null;
+}
+
+/** Options of `acquireAsync`. */
+export interface AcquireAsyncOptions extends AcquireOptions, WaitOptions {}
+
+/** What another thread needs for `BufferPool.attach`; survives structured cloning. */
+export interface PoolRef {
+  readonly kind: "temporal-slab/pool";
+  readonly label: string;
+  readonly buffer: SharedArrayBuffer;
+}
+
+export const POOL_KIND = "temporal-slab/pool";
+
+const DEFAULT_VIEWS = 4096;
+const MAX_VIEWS = 65_536;
+
+/** A pool's options, checked. */
+export interface PoolConfig {
+  readonly label: string;
+  readonly maxBuffers: number | undefined;
+  readonly zero: boolean;
+  readonly debug: DebugOptions | undefined;
+  readonly views: number;
+  readonly currentDomain: (heap: SlabHeap) => Scope | undefined;
+}
+
+const ATTACH_KEYS = ["label", "zero", "debug", "cachedViews", "currentDomain"];
+
+/** `EpochDomain.current`, with a short way out for threads that are in no domain. */
+function entered(heap: SlabHeap): EpochDomain | undefined {
+  return heap.domains.length === 0 ? undefined : EpochDomain.current(heap);
+}
+
+export function resolvePoolOptions(method: string, options: unknown, label: string): PoolConfig {
+  const keys = method === "BufferPool" ? [...ATTACH_KEYS, "maxBuffers"] : ATTACH_KEYS;
+  const given: BufferPoolOptions = { ...checkOptionKeys(method, options, keys) };
+  const debug = debugOption(given.debug);
+  const views = whole("cachedViews", given.cachedViews, 0, MAX_VIEWS) ?? DEFAULT_VIEWS;
+  return {
+    label: string("label", given.label) ?? label,
+    maxBuffers: whole("maxBuffers", given.maxBuffers, 1, MAX_PERMITS),
+    zero: boolean("zero", given.zero),
+    debug,
+    // In debug mode every buffer has bytes of its own, so that they can be told apart.
+    views: views === 0 || debug !== undefined ? 0 : 2 ** Math.ceil(Math.log2(views)),
+    currentDomain: functionOption("currentDomain", given.currentDomain) ?? entered,
+  };
+}
+
+function debugOption(value: unknown): DebugOptions | undefined {
+  if (value === undefined || value === false) return undefined;
+  if (value === true) return {};
+  if (typeof value !== "object" || value === null) {
+    throw new InvalidTypeError(
+      `Option "debug" must be true, false or an object with onLeak; got ${describeValue(value)}.`,
+    );
+  }
+  const { onLeak }: DebugOptions = checkOptionKeys('Option "debug"', value, ["onLeak"]);
+  functionOption("onLeak", onLeak);
+  return onLeak === undefined ? {} : { onLeak };
+}
+
+function string(name: string, value: unknown): string | undefined {
+  if (value === undefined || typeof value === "string") return value;
+  throw new InvalidTypeError(`Option "${name}" must be a string; got ${describeValue(value)}.`);
+}
+
+function boolean(name: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (typeof value === "boolean") return value;
+  throw new InvalidTypeError(`Option "${name}" must be true or false; got ${describeValue(value)}.`);
+}
+
+function functionOption<T>(name: string, value: T): T {
+  if (value === undefined || typeof value === "function") return value;
+  throw new InvalidTypeError(`Option "${name}" must be a function; got ${describeValue(value)}.`);
+}
+
+function whole(name: string, value: unknown, min: number, max: number): number | undefined {
+  if (value === undefined) return undefined;
+  checkWhole(`Option "${name}"`, value, min, max);
+  return value;
+}
+
+export function checkWhole(what: string, value: unknown, min: number, max: number): asserts value is number {
+  if (typeof value !== "number") {
+    throw new InvalidTypeError(
+      `${what} must be a number from ${min} to ${max}; got ${describeValue(value)}.`,
+    );
+  }
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  throw new InvalidValueError(`${what} must be a whole number from ${min} to ${max}; got ${value}.`);
+}
+
+export function checkPoolHeap(method: string, heap: unknown): asserts heap is SlabHeap {
+  if (heap instanceof SlabHeap) return;
+  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
+}
+
+/** The domain that `options` name: undefined where they do not say, null for none. */
+export function domainOption(method: string, options: AcquireOptions | undefined): Scope | null | undefined {
+  const { domain }: AcquireOptions = checkOptionKeys(method, options, ["domain"]);
+  return checkDomain(method, domain);
+}
+
+function checkDomain(method: string, domain: unknown): Scope | null | undefined {
+  if (domain === undefined || domain === null) return domain;
+  const { alloc, defer }: Partial<Scope> = typeof domain === "object" ? domain : {};
+  if (typeof alloc === "function" && typeof defer === "function") return domain as Scope;
+  throw new InvalidTypeError(
+    `${method}: option "domain" must be a domain (an object with alloc and defer), or null for none; got ${describeValue(domain)}.`,
+  );
+}
+
+/** Options of `acquireAsync`. */
+export function asyncOptions(options: unknown): AcquireAsyncOptions & WaitOptions {
+  const method = "acquireAsync";
+  const { domain, ...wait }: AcquireAsyncOptions = {
+    ...checkOptionKeys(method, options, ["domain", "timeoutMs", "signal"]),
+  };
+  const scope = checkDomain(method, domain);
+  return { ...checkWaitOptions(method, wait), ...(scope === undefined ? {} : { domain: scope }) };
+}
+
+/** Whether a detached buffer takes its permit along. */
+export function sendsPermit(options: DetachOptions | undefined): boolean {
+  const { permit }: DetachOptions = checkOptionKeys("detach", options, ["permit"]);
+  return permit === undefined ? true : boolean("permit", permit);
+}
+
+/** What `detach` returned, or a handle and a length; each property read once. */
+export function checkPooledRef(ref: unknown): PooledRef {
+  if (typeof ref !== "object" || ref === null) {
+    throw new InvalidTypeError(
+      `adopt: expected what detach() returned, or { handle, byteLength }; got ${describeValue(ref)}.`,
+    );
+  }
+  const { handle, byteLength, permit }: { handle?: unknown; byteLength?: unknown; permit?: unknown } = ref;
+  checkWhole("adopt: handle", handle, 1, Number.MAX_SAFE_INTEGER);
+  checkWhole("adopt: byteLength", byteLength, 1, Number.MAX_SAFE_INTEGER);
+  const checked = { handle: handle as Handle, byteLength };
+  return permit === undefined ? checked : { ...checked, permit: checkPermit(permit) };
+}
+
+function checkPermit(permit: unknown): PermitRef {
+  const { index, journey, limit }: { index?: unknown; journey?: unknown; limit?: unknown } =
+    typeof permit === "object" && permit !== null ? permit : {};
+  checkWhole("adopt: permit.index", index, 0, MAX_PERMITS - 1);
+  checkWhole("adopt: permit.journey", journey, FIRST_JOURNEY, LAST_JOURNEY);
+  checkWhole("adopt: permit.limit", limit, 1, 2 ** 31 - 1);
+  return { index, journey, limit };
+}

@@ -1,0 +1,20 @@
+/** Front door of the threads layer: owner words and waiting, for what several attached threads share besides the heap. */
+export { andSeq, casSeq, loadSeq, orSeq, storeSeq } from "./atomics.js";
+export {
+  type AbortSignalLike,
+  checkOptionKeys,
+  checkWaitOptions,
+  describeValue,
+  type WaitOptions,
+} from "./options.js";
+export {
+  isGone,
+  OwnerWords,
+  ownerIncarnation,
+  ownerSeat,
+  ownerWord,
+  type SeatHolder,
+  type SeatSource,
+  UNOWNED,
+} from "./owners.js";
+export { deadlineAfter, RECHECK_MS, timeLeft, waitAsync, waitBlocking, wake } from "./waiting.js";

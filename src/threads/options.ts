@@ -1,0 +1,86 @@
+/** Options of waiting methods, and what every layer above the allocator needs to check options of its own. */
+import { InvalidTypeError, InvalidValueError } from "../allocator/index.js";
+
+/** What waiting needs of an `AbortSignal`. */
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+/** How long to wait. */
+export interface WaitOptions {
+  /** Milliseconds, 0 or more, `Infinity` included; without it there is no limit. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the wait: the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+/** Any value, briefly, for an error message. */
+export function describeValue(value: unknown): string {
+  if (typeof value === "string")
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+  if (value === null) return "null";
+  if (typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
+  if (typeof value === "function") return "a function";
+  return String(value);
+}
+
+/** An options object with known keys only, or none. Throws {@link InvalidTypeError} that names `method` and the key. */
+export function checkOptionKeys(method: string, options: unknown, known: readonly string[]): object {
+  if (options === undefined) return {};
+  if (typeof options !== "object" || options === null) {
+    throw new InvalidTypeError(`${method}: options must be an object; got ${describeValue(options)}.`);
+  }
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw new InvalidTypeError(
+        `${method}: unknown option ${JSON.stringify(key)}; known are ${known.join(", ")}.`,
+      );
+    }
+  }
+  return options;
+}
+
+/**
+ * Checks the options of a waiting method, each read once. Throws {@link InvalidTypeError} or {@link InvalidValueError}
+ * that name `method`, the option and what is allowed. A blocking method takes no signal: `known` says which keys exist.
+ */
+export function checkWaitOptions(
+  method: string,
+  options: unknown,
+  known: readonly ("timeoutMs" | "signal")[] = ["timeoutMs", "signal"],
+): WaitOptions {
+  const { timeoutMs, signal }: { timeoutMs?: unknown; signal?: unknown } = checkOptionKeys(
+    method,
+    options,
+    known,
+  );
+  if (timeoutMs !== undefined && typeof timeoutMs !== "number") {
+    throw new InvalidTypeError(
+      `${method}: option "timeoutMs" must be a number of milliseconds, 0 or more; got ${describeValue(timeoutMs)}.`,
+    );
+  }
+  if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
+    throw new InvalidValueError(
+      `${method}: option "timeoutMs" must be 0 or more milliseconds, Infinity included; got ${timeoutMs}.`,
+    );
+  }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw new InvalidTypeError(
+      `${method}: option "signal" must be an AbortSignal; got ${describeValue(signal)}.`,
+    );
+  }
+  return { timeoutMs, signal };
+}
+
+function isSignal(value: unknown): value is AbortSignalLike {
+  const { aborted, addEventListener, removeEventListener }: Partial<AbortSignalLike> =
+    typeof value === "object" && value !== null ? value : {};
+  return (
+    typeof aborted === "boolean" &&
+    typeof addEventListener === "function" &&
+    typeof removeEventListener === "function"
+  );
+}

@@ -1,0 +1,165 @@
+/** Rings: order, full and empty, sleeping and waking, closing, and deaths of either side. */
+import {
+  after,
+  close,
+  leave,
+  receive,
+  receiveAll,
+  receiveMany,
+  send,
+  sendAll,
+  sendMany,
+} from "../explorer/words-ops.js";
+import type { WordScenario } from "../explorer/words-world.js";
+
+export const RINGS: readonly WordScenario[] = [
+  {
+    on: "words",
+    name: "ring-fifo",
+    about: "one sends, one receives; the lane is full and empty in between",
+    scripts: [
+      [send, send, send, send],
+      [receive, receive, receive, receive],
+    ],
+  },
+  {
+    on: "words",
+    name: "ring-batches",
+    about: "several handles with one publication, and several received",
+    scripts: [
+      [sendMany(2), send, sendMany(2)],
+      [receiveMany(2), receive, receiveMany(3)],
+    ],
+  },
+  {
+    on: "words",
+    name: "ring-wraps",
+    about: "the counters pass 2^31 and 2^32",
+    counted: -2,
+    scripts: [
+      [send, sendMany(2), send, send],
+      [receive, receiveMany(2), receive, receive],
+    ],
+  },
+  {
+    on: "words",
+    name: "ring-two-senders",
+    about: "a lane each; both orders are kept",
+    lanes: 2,
+    scripts: [
+      [send, send],
+      [send, send],
+      [receive, receive, receiveMany(2)],
+    ],
+  },
+  {
+    on: "words",
+    name: "ring-sleep",
+    about: "both sides sleep and wake each other",
+    core: true,
+    scripts: [[sendAll(4)], [receiveAll(4)]],
+  },
+  {
+    on: "words",
+    name: "ring-sleep-two",
+    about: "the receiver sleeps while two senders come",
+    lanes: 2,
+    scripts: [[sendAll(1)], [sendAll(1)], [receiveAll(2)]],
+  },
+  {
+    on: "words",
+    name: "ring-lane-handed-on",
+    about: "a sender leaves its lane, another takes it with what is in it",
+    scripts: [
+      [send, leave],
+      [send, after(1, send), send],
+      [receive, receive],
+    ],
+  },
+  {
+    on: "words",
+    name: "ring-sender-dies",
+    about: "a sender dies anywhere; its lane is taken over",
+    killable: [1],
+    scripts: [[sendAll(3)], [after(1, send), send], [receive, receive, receiveAll(2)]],
+  },
+  {
+    on: "words",
+    name: "ring-batch-sender-dies",
+    about: "a sender dies in a batch; its lane is taken over",
+    killable: [1],
+    scripts: [[send, sendMany(2)], [after(1, sendMany(2))], [receive, receiveMany(3)]],
+  },
+  {
+    on: "words",
+    name: "ring-waking-sender-dies",
+    about: "the sender dies between publishing and waking",
+    killable: [1],
+    scripts: [[send, send], [receiveAll(2)]],
+  },
+  {
+    on: "words",
+    name: "ring-receiver-dies",
+    about: "the receiver dies anywhere; another takes its place",
+    killable: [2],
+    scripts: [[sendAll(3)], [receive, receive, leave], [after(2, receive), receiveAll(2)]],
+  },
+  {
+    on: "words",
+    name: "ring-batch-receiver-dies",
+    about: "the receiver dies in a batch; another takes its place",
+    killable: [2],
+    lanes: 2,
+    scripts: [
+      [sendMany(2), send],
+      [receive, receiveMany(2)],
+      [after(2, receiveMany(2)), receive],
+    ],
+  },
+  {
+    on: "words",
+    name: "ring-close",
+    about: "close against send; what was accepted is received before the end",
+    core: true,
+    scripts: [[send, send], [close], [receiveAll(9)]],
+  },
+  {
+    on: "words",
+    name: "ring-close-batch",
+    about: "close against a batch, part of which may be received",
+    scripts: [[sendMany(2)], [close, receiveAll(9)]],
+  },
+  {
+    on: "words",
+    name: "ring-close-two",
+    about: "two senders run into a close, the receiver closes",
+    lanes: 2,
+    scripts: [[send], [send], [receive, close, receiveAll(9)]],
+  },
+  {
+    on: "words",
+    name: "ring-closed",
+    about: "nothing is sent once it is known that the ring was closed",
+    scripts: [[send, after(2, send), send], [close, send], [receiveAll(9)]],
+  },
+  {
+    on: "words",
+    name: "ring-close-full",
+    about: "a sender sleeps before a full lane when somebody closes",
+    scripts: [[sendAll(4)], [close]],
+  },
+  {
+    on: "words",
+    name: "ring-close-sender-dies",
+    about: "a sender dies while it settles with a close",
+    killable: [1],
+    scripts: [[send, send], [close, receiveAll(9)], [after(1, send)]],
+  },
+  {
+    on: "words",
+    name: "ring-close-receiver-dies",
+    about: "the receiver of a closed ring dies; its successor finds the same end",
+    killable: [2],
+    scripts: [[send, send], [close, receive, receive, leave], [after(2, receiveAll(9))]],
+  },
+];
