@@ -21,6 +21,8 @@ export const goals = [
   { row: "trace", against: "malloc", atMost: 1.2 },
   { row: "two-heaps-pair", against: "oneheap", atMost: 1.5 },
   { row: "two-heaps-lifo", against: "oneheap", atMost: 1.5 },
+  { row: "malloc-pair", against: "malloc", atMost: 0.6 },
+  { row: "malloc-1k", against: "thing", atMost: HUNDREDTH },
   { row: "workers", atLeast: 1.9 },
   { row: "cross32", against: "malloc", atMost: 1 },
   { row: "cross32", against: "postCopy", atMost: 1 / 30 },

@@ -102,6 +102,19 @@ export const rows = [
   { id: "two-heaps-pair", title: "two heaps, pair", unit: "ns/pair", loop: true, against: ["oneheap"] },
   { id: "two-heaps-lifo", title: "two heaps, LIFO 1k", unit: "ns/pair", loop: true, against: ["oneheap"] },
 
+  // temporal-slab/malloc: the pool's own methods.
+  {
+    id: "malloc-pair",
+    title: "MemPool, pair",
+    unit: "ns/pair",
+    script: "malloc",
+    against: ["malloc", "thing"],
+    mode: "pair",
+  },
+  { id: "malloc-10", title: "MemPool, 10 live", unit: "ns/pair", script: "malloc", against: ["thing"] },
+  { id: "malloc-1k", title: "MemPool, 1k live", unit: "ns/pair", script: "malloc", against: ["thing"] },
+  { id: "malloc-100k", title: "MemPool, 100k live", unit: "ns/pair", script: "malloc", against: ["thing"] },
+
   // Threads.
   { id: "roundtrip", title: "core-to-core round trip", unit: "ns", script: "threads", against: [] },
   {

@@ -128,7 +128,8 @@ export class AsyncDomain implements Disposable {
       this.members[0]?.[Symbol.dispose]();
     } finally {
       this.state = "ended";
-      for (const member of this.members.splice(0)) member[Symbol.dispose]();
+      for (const member of this.members) member[Symbol.dispose]();
+      this.members.length = 0;
       this.host.left(this.refs);
     }
   }

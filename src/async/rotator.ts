@@ -92,7 +92,7 @@ export class EpochRotator implements Disposable {
   private overdue = 0;
   private stopped = false;
 
-  /** Throws {@link InvalidTypeError} or {@link InvalidValueError} that name the option, the value and the allowed range. */
+  /** Throws `InvalidTypeError` or `InvalidValueError` that name the option, the value and the allowed range. */
   constructor(heap: SlabHeap, options: RotatorOptions = {}) {
     this.heap = checkHeap("EpochRotator", heap);
     this.options = readRotatorOptions(options);
@@ -104,7 +104,7 @@ export class EpochRotator implements Disposable {
   /**
    * Opens a domain that follows no asynchronous work: whoever opens it ends it, with `end()` or `using`. Begins the next epoch
    * first if it is time. Throws the reason of a `signal` that is aborted already, {@link EpochClosedError} after
-   * {@link stop}, {@link InvalidTypeError} and {@link InvalidValueError} for bad options.
+   * {@link stop}, `InvalidTypeError` and `InvalidValueError` for bad options.
    */
   open(options: AsyncDomainOptions = {}): AsyncDomain {
     checkKeys("EpochRotator.open", options, DOMAIN_OPTIONS);

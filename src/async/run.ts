@@ -1,5 +1,6 @@
 /** Work in a domain of its own, synchronous or not: opened before it, left exactly once after it. */
 import {
+  type DomainOptions,
   type EpochDomain,
   type EpochId,
   type EpochRef,
@@ -173,13 +174,10 @@ class Alone implements DomainHost {
   }
 
   enter(): EpochDomain {
-    const { label, autoClose, epoch } = this;
-    const member = this.heap.openDomain({
-      label,
-      unordered: true,
-      ...(autoClose !== undefined && { autoClose }),
-      ...(epoch !== undefined && { epoch }),
-    });
+    const options: DomainOptions = { label: this.label, unordered: true };
+    if (this.autoClose !== undefined) options.autoClose = this.autoClose;
+    if (this.epoch !== undefined) options.epoch = this.epoch;
+    const member = this.heap.openDomain(options);
     // What was asked for is where it is opened; later it follows the ring.
     this.epoch = undefined;
     return member;

@@ -1,11 +1,11 @@
 /**
  * UTF-8 in memory that several threads write.
  *
- * The platform's decoder must never see shared memory. It looks at the bytes twice: once for the size of the string,
- * once to fill it. When another thread writes in between, Node 20 and 22 write past the end of that string and crash.
- * (Browsers refuse shared memory instead.) So bytes are copied first, into memory no other thread knows, and each byte
- * is read once. Encoding goes the same way: browsers refuse to encode into shared memory that can grow, which is what
- * heaps are made of, and the number of bytes is known before the first one is written.
+ * The platform's decoder must not see shared memory. It passes over the bytes twice, once for the size of the string and
+ * once to fill it; when another thread writes in between, Node 20 and 22 write past the end of that string and crash
+ * (`test/data/utf8.test.ts` does it within a second). Browsers refuse shared memory instead. So bytes are copied first,
+ * into memory that no other thread knows. Encoding goes through such memory too: browsers refuse to encode into shared
+ * memory that can grow, which is what heaps are made of, and so the length is known before the first byte is written.
  */
 import { InvalidTypeError } from "../allocator/index.js";
 import { describeValue } from "../threads/index.js";
@@ -64,8 +64,8 @@ export function encodeInto(bytes: Uint8Array, text: string): EncodeResult {
 
 /**
  * Text of UTF-8 `bytes`, on every runtime, from shared memory too; what is no UTF-8 becomes U+FFFD, and U+FEFF is kept.
- * When another thread writes meanwhile, the text is that of a mixture of bytes from before and after, each read
- * once. Throws {@link InvalidTypeError}.
+ * When another thread writes meanwhile, the text is that of a mixture of bytes from before and after.
+ * Throws {@link InvalidTypeError}.
  */
 export function decode(bytes: Uint8Array): string {
   checkBytes("decode", bytes);

@@ -92,7 +92,10 @@ export class MemPool implements Disposable {
    * {@link InvalidTypeError} for what is no number, {@link InvalidValueError} for NaN. From any attached thread.
    */
   malloc(bytes: number): number {
-    if ((bytes | 0) !== bytes || bytes <= 0 || bytes > this.limit) return +this.mallocOdd(bytes);
+    // The type first: `8n | 0` throws an error of the language's.
+    if (typeof bytes !== "number" || (bytes | 0) !== bytes || bytes <= 0 || bytes > this.limit) {
+      return +this.mallocOdd(bytes);
+    }
     const pointer = this.heap.allocOffset(bytes);
     return pointer !== 0 ? pointer : +this.mallocAgain(bytes);
   }

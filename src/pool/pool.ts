@@ -174,7 +174,7 @@ export class BufferPool implements Keeper, Disposable {
 
   /**
    * As {@link acquire}, but waits until there are a permit and room, behind everybody who waits already: callers of this
-   * thread are served in their order. Rejects with the signal's reason when that aborts, with {@link PoolExhaustedError}
+   * thread are served in their order (between threads there is none). Rejects with the signal's reason when that aborts, with {@link PoolExhaustedError}
    * after `timeoutMs`, and at once for a size the heap could never serve. The buffer belongs to the domain that was
    * current when it was asked for.
    */

@@ -67,8 +67,9 @@ const BLOCKING = ["timeoutMs"] as const;
  *
  * A thread takes a lane with its first send, and the consumer's place with its first receive, and keeps them until it
  * calls {@link leave}, or dies and is reaped. What a dead producer had sent is still delivered; at most what it was sending
- * is lost. What a dead consumer was receiving is delivered to its successor again: up to one handle, or one batch. The
- * generation check of the heap then refuses the second free.
+ * is lost. What a dead consumer was receiving, one handle or one batch, goes to its successor if the consumer had not
+ * got past it; otherwise it is gone, and the objects stay until their epoch is discarded. Where a batch went into memory
+ * that outlives its thread, the successor may receive the same again: the heap then refuses the second free.
  *
  * One `HandleRing` object belongs to one thread. {@link leave} before the heap is detached: afterwards every method but
  * {@link leave}, {@link close} and {@link share} throws `HeapDetachedError`.

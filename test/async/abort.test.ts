@@ -114,7 +114,7 @@ test("aborted by the work itself", async () => {
   });
   expect(await failureOf(() => promise)).toBe(again.signal.reason);
   expect([inside(), listeners(again.signal)]).toEqual([1, 0]);
-  work.open();
+  work.fail(new Error("dropped"));
   await turn();
 });
 

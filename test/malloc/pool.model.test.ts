@@ -13,7 +13,7 @@ import { testSeed } from "../model/seed.js";
 import { expectSound, expectWholePoolBack } from "./support.js";
 
 const KIB = 1024;
-const SCRIPTS = 600;
+const SCRIPTS = 400;
 
 const size = fc.oneof(
   fc.integer({ min: 1, max: 80 }),
@@ -77,12 +77,12 @@ class Model {
 
   run(step: Command): void {
     const pool = this.pools[step.by % this.pools.length] as MemPool;
-    if (step.do === "malloc") this.add(pool, pool.malloc(step.size), step.size);
-    else if (step.do === "calloc") this.add(pool, pool.calloc(step.size, 0xab), step.size, 0xab);
+    if (step.do === "malloc") this.add(pool.malloc(step.size), step.size);
+    else if (step.do === "calloc") this.add(pool.calloc(step.size, 0xab), step.size, 0xab);
     else if (step.do === "array") {
       const array = pool.mallocAs("i16", step.size / 2);
       if (array !== undefined) expect(array).toHaveLength(Math.trunc(step.size / 2));
-      this.add(pool, array?.byteOffset ?? 0, step.size);
+      this.add(array?.byteOffset ?? 0, step.size);
     } else if (step.do === "free" || step.do === "freeView") this.free(pool, step.at, step.do === "freeView");
     else if (step.do === "refused") this.refused(pool, step.at, step.off);
     else if (step.do === "realloc") this.realloc(pool, step.at, step.size);
@@ -98,14 +98,14 @@ class Model {
     this.effort.freeAlls++;
   }
 
-  private add(pool: MemPool, pointer: number, size: number, filled?: number): void {
+  private add(pointer: number, size: number, filled?: number): void {
     const bytes = Math.ceil(size);
     if (bytes <= 0 || bytes > this.heap.capacity) {
       expect(pointer, `a block of ${size} bytes`).toBe(0);
       return;
     }
     if (pointer === 0) {
-      this.expectFull(pool, bytes);
+      this.expectFull(bytes);
       return;
     }
     expect(pointer % this.align).toBe(0);
@@ -160,7 +160,7 @@ class Model {
     const pointer = pool.realloc(block.pointer, size);
     if (pointer === 0) {
       this.expectContents(block.pointer, block.contents);
-      if (bytes > 0 && bytes <= this.heap.capacity) this.expectFull(pool, bytes);
+      if (bytes > 0 && bytes <= this.heap.capacity) this.expectFull(bytes);
       return;
     }
     const kept = block.contents.subarray(0, Math.min(bytes, block.contents.length));
@@ -181,7 +181,7 @@ class Model {
    * 0 is true: a small block needs one free slab, and there is none. What the other seat has yet to give back does not count
    * until it has looked. A large block needs a run of slabs, and what is free may be cut up.
    */
-  private expectFull(pool: MemPool, bytes: number): void {
+  private expectFull(bytes: number): void {
     const { slabSize, sizeClasses } = this.heap;
     this.effort.full++;
     if (bytes > (sizeClasses[sizeClasses.length - 1] as number)) return;
@@ -193,11 +193,11 @@ class Model {
       expect(slabs(), `slabs while ${bytes} bytes failed`).toBe(0);
       return;
     }
-    for (const { heap } of this.pools) heap.poll();
+    // The seat that holds slabs back can have them.
     const left = slabs();
-    const pointer = pool.malloc(bytes);
-    if (left > 0) expect(pointer, `${bytes} bytes with ${left} slabs`).toBeGreaterThan(0);
-    if (pointer !== 0) expect(pool.free(pointer)).toBe(true);
+    const pointers = this.pools.map((each) => each.malloc(bytes)).filter((pointer) => pointer !== 0);
+    if (left > 0) expect(pointers, `${bytes} bytes with ${left} slabs`).not.toEqual([]);
+    for (const pointer of pointers) expect(this.first.free(pointer)).toBe(true);
   }
 
   private expectContents(pointer: number, contents: Uint8Array): void {
@@ -243,7 +243,7 @@ test(`${SCRIPTS} random scripts against a map`, { timeout: 300_000 }, () => {
       model.finish();
       for (const key of Object.keys(total) as (keyof typeof total)[]) total[key] += model.effort[key];
     }),
-    { seed, numRuns: SCRIPTS, endOnFailure: false },
+    { seed, numRuns: SCRIPTS, interruptAfterTimeLimit: 240_000, markInterruptAsFailure: true },
   );
   console.log(`malloc: ${JSON.stringify(total)}`);
   // The scripts must reach what they are meant to reach.

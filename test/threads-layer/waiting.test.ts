@@ -6,7 +6,7 @@
  * without Atomics.waitAsync, and ones that lose every notification, put in its place; child processes for what stays alive.
  */
 import { execFile } from "node:child_process";
-import { once } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
@@ -176,6 +176,7 @@ describe("waitAsync", () => {
   test("listeners go with every way to end, and a thousand waits leave no waiter", async () => {
     const m = words();
     const { signal } = new AbortController();
+    setMaxListeners(0, signal);
     let listeners = 0;
     const add = signal.addEventListener.bind(signal);
     const remove = signal.removeEventListener.bind(signal);

@@ -1,6 +1,7 @@
 /** Operations of scenarios on owner words and rings. Each runs the real sources and tells the oracle what they answered. */
 import {
   CLOSED,
+  ENDED,
   L_HEAD,
   L_TAIL,
   laneAt,
@@ -64,7 +65,7 @@ function* trySend(actor: WordActor): Routine {
   oracle.endSend(handle, sent);
   if (sent) actor.count++;
   if (sent && wasClosed) machine.fail("O5: a send that began after the close succeeded");
-  const closing = (word(actor, RING_BASE + R_STATE) & CLOSED) !== 0;
+  const closing = isClosed(actor);
   if (answer === false && hadRoom && !closing)
     machine.fail("O4: there was room, yet the send answered false");
   worker.see(sent ? 1 : 0);
@@ -92,7 +93,8 @@ function* tryReceive(actor: WordActor, most: number): Routine {
   return answer === "busy" ? -1 : into.length;
 }
 
-const receiverEnded = (actor: WordActor): boolean => (word(actor, RING_BASE + R_STATE) & 4) !== 0;
+const isClosed = (actor: WordActor): boolean => (word(actor, RING_BASE + R_STATE) & CLOSED) !== 0;
+const receiverEnded = (actor: WordActor): boolean => (word(actor, RING_BASE + R_STATE) & ENDED) !== 0;
 
 /** Sends once, without waiting. */
 export const send: WordOp = { text: "send", run: trySend };
@@ -125,14 +127,16 @@ export function sendAll(count: number): WordOp {
     *run(actor) {
       const { world, sender } = actor;
       let last = false;
-      const isFull = (): boolean => waiting(actor, laneOf(actor)) === world.shape.capacity;
+      // A closed ring wakes everybody: nobody sleeps there.
+      const isFull = (): boolean =>
+        !isClosed(actor) && waiting(actor, laneOf(actor)) === world.shape.capacity;
       for (let sent = 0; sent < count; ) {
         const alone = last || world.othersEnded(actor);
         if ((yield* trySend(actor)) === true) {
           sent++;
           continue;
         }
-        if ((word(actor, RING_BASE + R_STATE) & CLOSED) !== 0 || alone) return undefined;
+        if (isClosed(actor) || alone) return undefined;
         const waits = yield* sender.prepareToWait() as unknown as Routine;
         if (waits === true) last = (yield* world.sleep(actor, sender.waitsAt, 1, isFull)) === false;
       }

@@ -4,6 +4,7 @@ import { EPOCH_MUTATIONS } from "./epochs.js";
 import { change, type Mutation } from "./mutation.js";
 import { OBJECT_MUTATIONS } from "./objects.js";
 import { REGRESSIONS } from "./regressions.js";
+import { RING_MUTATIONS } from "./rings.js";
 import { SEAT_MUTATIONS } from "./seats.js";
 import { SLAB_MUTATIONS } from "./slabs.js";
 
@@ -24,4 +25,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...SEAT_MUTATIONS,
   ...COUNT_MUTATIONS,
   ...REGRESSIONS,
+  ...RING_MUTATIONS,
 ];

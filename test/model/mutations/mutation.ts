@@ -1,4 +1,4 @@
-/** A small fault put into the allocator's own sources, and the short ways to write one. */
+/** A small fault put into the sources themselves, and the short ways to write one. */
 import type { Mode } from "../explorer/memory.js";
 import type { Edit } from "../explorer/source.js";
 
@@ -19,7 +19,7 @@ export interface Mutation {
   readonly equivalent?: string;
 }
 
-/** Where `find` stands in `file` (below src/allocator), `replacement` stands instead. */
+/** Where `find` stands in `file` (a path from src/allocator), `replacement` stands instead. */
 export function change(file: string, find: string, replacement: string): Edit {
   return { file, find, replace: replacement };
 }

@@ -61,6 +61,12 @@ export const RINGS: readonly WordScenario[] = [
   },
   {
     on: "words",
+    name: "ring-last-room",
+    about: "the sender sleeps before a full lane, of which one handle is received and no more",
+    scripts: [[sendAll(3)], [receiveAll(1)]],
+  },
+  {
+    on: "words",
     name: "ring-sleep-two",
     about: "the receiver sleeps while two senders come",
     lanes: 2,
