@@ -115,6 +115,22 @@ export const rows = [
   { id: "malloc-1k", title: "MemPool, 1k live", unit: "ns/pair", script: "malloc", against: ["thing"] },
   { id: "malloc-100k", title: "MemPool, 100k live", unit: "ns/pair", script: "malloc", against: ["thing"] },
 
+  // temporal-slab/pool: a buffer, its first and last byte, and back.
+  ...["128", "1k", "4k", "16k", "64k"].map((size) => ({
+    id: `pool-${size}`,
+    title: `pooled buffer, ${size.endsWith("k") ? size.replace("k", " KiB") : `${size} B`}`,
+    unit: "ns/buffer",
+    script: "pool",
+    against: ["unsafe", "naiveBuffers", "u8", ...(size === "64k" ? ["largeSlabs"] : [])],
+  })),
+  {
+    id: "pool-service",
+    title: "buffers of a service",
+    unit: "ns/request",
+    script: "pool",
+    against: ["unsafe", "naiveBuffers", "u8", "largeSlabs"],
+  },
+
   // Threads.
   { id: "roundtrip", title: "core-to-core round trip", unit: "ns", script: "threads", against: [] },
   {
@@ -207,6 +223,8 @@ export const titles = {
   naive: "naive pool",
   u8: "new Uint8Array",
   unsafe: "Buffer.allocUnsafe",
+  naiveBuffers: "naive pool of Buffers",
+  largeSlabs: "temporal-slab, 1 MiB slabs",
   thing: "@thi.ng/malloc",
   oneheap: "temporal-slab, one heap",
   oursInt: "temporal-slab, int pointers",

@@ -31,6 +31,7 @@ export {
   MAX_WORKERS_LIMIT,
 } from "./memory/config.js";
 export { LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "./memory/offsets.js";
+export { describe as describeValue, namedSizeClasses } from "./memory/size-classes.js";
 export type {
   AllocFailure,
   AttachOptions,

@@ -1,6 +1,5 @@
 /** Element types by the names `@thi.ng/api` gives them, and the arrays they stand for. */
-import { InvalidTypeError } from "../allocator/index.js";
-import { shown } from "./shown.js";
+import { describeValue, InvalidTypeError } from "../allocator/index.js";
 
 /** What `mallocAs` returns for each element type. */
 export interface PoolArrays {
@@ -72,7 +71,7 @@ const kindOf = Object.getOwnPropertyDescriptor(
 export function classOf<T extends ArrayType>(method: string, type: T): ArrayClass<PoolArrays[T]> {
   if (typeof type === "string" && Object.hasOwn(CLASSES, type)) return CLASSES[type];
   throw new InvalidTypeError(
-    `${method}: type must be one of ${Object.keys(CLASSES).join(", ")}; got ${shown(type)}.`,
+    `${method}: type must be one of ${Object.keys(CLASSES).join(", ")}; got ${describeValue(type)}.`,
   );
 }
 
@@ -84,7 +83,7 @@ export function classOfArray(method: string, array: unknown): ArrayClass<PoolArr
   const found = BY_NAME.get(kindOf?.call(array));
   if (found !== undefined) return found;
   throw new InvalidTypeError(
-    `${method}: expected a typed array that mallocAs or callocAs returned; got ${shown(array)}.`,
+    `${method}: expected a typed array that mallocAs or callocAs returned; got ${describeValue(array)}.`,
   );
 }
 

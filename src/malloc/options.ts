@@ -2,6 +2,7 @@
 import {
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
+  describeValue,
   type HeapOptions,
   InvalidTypeError,
   InvalidValueError,
@@ -10,7 +11,6 @@ import {
   MAX_WORKERS_LIMIT,
   SlabHeap,
 } from "../allocator/index.js";
-import { shown } from "./shown.js";
 import { alignedClasses } from "./sizes.js";
 
 /** Options of `new MemPool`: those of `@thi.ng/malloc`, and `heap`, `maxWorkers` and `sameThread`. */
@@ -166,7 +166,7 @@ function slabSizeFor(bytes: number): number {
 /** Each option read once and of the right type; combinations are judged by the caller. */
 function readOptions(options: unknown): MemPoolOptions {
   if (typeof options !== "object" || options === null) {
-    throw new InvalidTypeError(`MemPool: options must be an object; got ${shown(options)}.`);
+    throw new InvalidTypeError(`MemPool: options must be an object; got ${describeValue(options)}.`);
   }
   const given: MemPoolOptions = { ...options };
   for (const key of Object.keys(given)) {
@@ -178,7 +178,7 @@ function readOptions(options: unknown): MemPoolOptions {
   }
   checkBuf(given.buf);
   if (given.heap !== undefined && !(given.heap instanceof SlabHeap)) {
-    throw new InvalidTypeError(`Option "heap" must be a SlabHeap; got ${shown(given.heap)}.`);
+    throw new InvalidTypeError(`Option "heap" must be a SlabHeap; got ${describeValue(given.heap)}.`);
   }
   whole("size", given.size, 1, MAX_CAPACITY);
   whole("align", given.align, MIN_ALIGN, MAX_ALIGN);
@@ -192,7 +192,7 @@ function readOptions(options: unknown): MemPoolOptions {
   for (const name of ["skipInitialization", "compact", "split", "sameThread"] as const) {
     const value: unknown = given[name];
     if (value === undefined || typeof value === "boolean") continue;
-    throw new InvalidTypeError(`Option "${name}" must be true or false; got ${shown(value)}.`);
+    throw new InvalidTypeError(`Option "${name}" must be true or false; got ${describeValue(value)}.`);
   }
   checkStart(given.start);
   return given;
@@ -202,14 +202,14 @@ function checkBuf(buf: unknown): void {
   if (buf === undefined) return;
   if (typeof SharedArrayBuffer !== "undefined" && buf instanceof SharedArrayBuffer) return;
   throw new InvalidTypeError(
-    `Option "buf" must be a SharedArrayBuffer, which every thread of the pool can see: pass new SharedArrayBuffer(n), or leave "buf" out and give "size"; got ${shown(buf)}.`,
+    `Option "buf" must be a SharedArrayBuffer, which every thread of the pool can see: pass new SharedArrayBuffer(n), or leave "buf" out and give "size"; got ${describeValue(buf)}.`,
   );
 }
 
 function checkStart(start: unknown): void {
   if (start === undefined || start === 0) return;
   if (typeof start !== "number") {
-    throw new InvalidTypeError(`Option "start" must be the number 0; got ${shown(start)}.`);
+    throw new InvalidTypeError(`Option "start" must be the number 0; got ${describeValue(start)}.`);
   }
   throw new InvalidValueError(
     `Option "start" must be 0: a heap begins at the first byte of its buffer, so that every thread finds it; got ${start}.`,
@@ -221,7 +221,7 @@ function checkEnd({ end }: MemPoolOptions, length: number | undefined): void {
   const value: unknown = end;
   if (value === undefined || value === length) return;
   if (typeof value !== "number") {
-    throw new InvalidTypeError(`Option "end" must be a number of bytes; got ${shown(value)}.`);
+    throw new InvalidTypeError(`Option "end" must be a number of bytes; got ${describeValue(value)}.`);
   }
   throw new InvalidValueError(
     `Option "end" must be the length of the buffer${length === undefined ? "" : ` (${length})`}: a heap has all of its buffer; to use less, pass a shorter one; got ${value}.`,
@@ -256,7 +256,7 @@ function whole(name: string, value: unknown, min: number, max: number): void {
   if (value === undefined) return;
   if (typeof value !== "number") {
     throw new InvalidTypeError(
-      `Option "${name}" must be a number from ${min} to ${max}; got ${shown(value)}.`,
+      `Option "${name}" must be a number from ${min} to ${max}; got ${describeValue(value)}.`,
     );
   }
   if (Number.isInteger(value) && value >= min && value <= max) return;

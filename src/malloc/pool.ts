@@ -1,6 +1,7 @@
 /** The pool: pointers, typed arrays, and the heap they come from. */
 import {
   type AttachOptions,
+  describeValue,
   HeapDetachedError,
   type HeapRef,
   InvalidTypeError,
@@ -21,7 +22,6 @@ import {
   type PoolArrays,
 } from "./arrays.js";
 import { type MemPoolOptions, openHeap } from "./options.js";
-import { shown } from "./shown.js";
 import { type MemPoolStats, poolStats } from "./stats.js";
 
 /** Sizes above this are no int32 and take the slow way. */
@@ -252,7 +252,7 @@ export class MemPool implements Disposable {
 
   private freeView(view: unknown): boolean {
     if (!ArrayBuffer.isView(view)) {
-      throw new InvalidTypeError(`free: expected a pointer or a typed array; got ${shown(view)}.`);
+      throw new InvalidTypeError(`free: expected a pointer or a typed array; got ${describeValue(view)}.`);
     }
     return view.buffer === this.buf && this.heap.freeOffset(view.byteOffset);
   }
@@ -269,7 +269,8 @@ function sizeOrZero(heap: SlabHeap, handle: Parameters<SlabHeap["sizeOf"]>[0]): 
 }
 
 function checkNumber(what: string, value: unknown): void {
-  if (typeof value !== "number") throw new InvalidTypeError(`${what} must be a number; got ${shown(value)}.`);
+  if (typeof value !== "number")
+    throw new InvalidTypeError(`${what} must be a number; got ${describeValue(value)}.`);
   if (Number.isNaN(value)) throw new InvalidValueError(`${what} must be a number; got NaN.`);
 }
 
@@ -282,7 +283,7 @@ function wholeBytes(method: string, bytes: unknown): number {
 function checkFill(elements: string, bigints: boolean, fill: unknown): void {
   if (typeof fill === (bigints ? "bigint" : "number") || (bigints && fill === 0)) return;
   throw new InvalidTypeError(
-    `callocAs: fill must be ${bigints ? "a bigint, or the number 0," : "a number"} for ${elements}; got ${shown(fill)}.`,
+    `callocAs: fill must be ${bigints ? "a bigint, or the number 0," : "a number"} for ${elements}; got ${describeValue(fill)}.`,
   );
 }
 

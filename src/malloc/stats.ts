@@ -21,8 +21,8 @@ export interface MemPoolStats {
 
 /** Reads the statistics of `heap`. Linear in its slabs. */
 export function poolStats(heap: SlabHeap, reader: StatsReader): MemPoolStats {
-  const { buffer, capacity, slabSize } = heap;
-  const { classSlots, payloadOffset } = heap._a.layout;
+  const { buffer, capacity, slabSize, slotsPerSlab } = heap;
+  const payloadOffset = heap.u8.byteLength - capacity;
   const free = { count: 0, size: 0 };
   const used = { count: 0, size: 0 };
   let slabsInUse = 0;
@@ -36,7 +36,7 @@ export function poolStats(heap: SlabHeap, reader: StatsReader): MemPoolStats {
     // Those of older epochs hand nothing out any more; the empty ones go back as soon as their owner looks.
     slabsInUse += open ? slabs : slabs - row.total_reclaimable_slabs;
     if (!open) continue;
-    const blocks = slabs * (classSlots[row.class_index] as number) - live;
+    const blocks = slabs * (slotsPerSlab[row.class_index] as number) - live;
     free.count += blocks;
     free.size += blocks * row.object_size;
   }

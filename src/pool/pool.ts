@@ -174,9 +174,10 @@ export class BufferPool implements Keeper, Disposable {
 
   /**
    * As {@link acquire}, but waits until there are a permit and room, behind everybody who waits already: callers of this
-   * thread are served in their order (between threads there is none). Rejects with the signal's reason when that aborts, with {@link PoolExhaustedError}
-   * after `timeoutMs`, and at once for a size the heap could never serve. The buffer belongs to the domain that was
-   * current when it was asked for.
+   * thread are served in their order; between threads there is none. Rejects with the signal's reason when that aborts,
+   * with {@link PoolExhaustedError} after `timeoutMs` (above 2^31 - 1 there is no limit), and at once for a size the heap
+   * could never serve. The buffer belongs to the domain that was current when it was asked for, and is refused with
+   * that domain's error when it has ended since.
    */
   async acquireAsync(size: number, options?: AcquireAsyncOptions): Promise<PooledBuffer> {
     const { domain, timeoutMs, signal } = asyncOptions(options);

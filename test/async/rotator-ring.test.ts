@@ -5,7 +5,7 @@
  * there by a call in place of one of the steps.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { EpochDomain, EpochRef, SlabHeap } from "../../src/allocator/index.js";
+import type { EpochDomain, EpochRef, Handle, SlabHeap } from "../../src/allocator/index.js";
 import {
   ERA,
   MAX_ERA,
@@ -101,21 +101,27 @@ describe("the ring", () => {
     expect(rotator.stats()).toMatchObject({ delayed: 1, rotations: { manual: 16 } });
   });
 
-  test.each(["close", "discard"] as const)("a thread that slept through 40 epochs: %s", async (onLastExit) => {
-    const rotator = rotatorOf({ onLastExit });
-    const objects: Handle[] = [];
-    for (let i = 0; i < 40; i++) {
-      objects.push(other.allocOrThrow(64));
-      other.advanceEpoch();
-    }
-    await until("the timer", () => rotator.stats().waiting === 0 && rotator.stats().rotations.otherThread === 40);
-    // What is out of the ring is closed, but it can still be discarded.
-    const { closed, discarded } = rotator.stats();
-    expect([closed, discarded]).toEqual(onLastExit === "close" ? [15, 0] : [0, 40]);
-    const live = objects.filter((handle) => heap.isLive(handle)).length;
-    expect(live).toBe(onLastExit === "close" ? 40 : 0);
-    for (const handle of objects) heap.free(handle);
-  });
+  test.each(["close", "discard"] as const)(
+    "a thread that slept through 40 epochs: %s",
+    async (onLastExit) => {
+      const rotator = rotatorOf({ onLastExit });
+      const objects: Handle[] = [];
+      for (let i = 0; i < 40; i++) {
+        objects.push(other.allocOrThrow(64));
+        other.advanceEpoch();
+      }
+      await until(
+        "the timer",
+        () => rotator.stats().waiting === 0 && rotator.stats().rotations.otherThread === 40,
+      );
+      // What is out of the ring is closed, but it can still be discarded.
+      const { closed, discarded } = rotator.stats();
+      expect([closed, discarded]).toEqual(onLastExit === "close" ? [15, 0] : [0, 40]);
+      const live = objects.filter((handle) => heap.isLive(handle)).length;
+      expect(live).toBe(onLastExit === "close" ? 40 : 0);
+      for (const handle of objects) heap.free(handle);
+    },
+  );
 
   test("at the last era of all the rotator stays there", () => {
     const { m } = heap._a;

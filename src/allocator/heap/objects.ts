@@ -39,7 +39,9 @@ export class ObjectHeap extends FastHeap {
   readonly i64: BigInt64Array;
   /** Object sizes in bytes, ascending; larger objects take runs of slabs. */
   readonly sizeClasses: readonly number[];
-  /** Payload bytes. */
+  /** Objects a slab holds, for each of {@link sizeClasses}. */
+  readonly slotsPerSlab: readonly number[];
+  /** Payload bytes: the last ones of {@link u8}. */
   readonly capacity: number;
   /** Bytes per slab. */
   readonly slabSize: number;
@@ -61,6 +63,7 @@ export class ObjectHeap extends FastHeap {
     this.u64 = new BigUint64Array(buffer, 0, n / 8);
     this.i64 = new BigInt64Array(buffer, 0, n / 8);
     this.sizeClasses = layout.sizeClasses;
+    this.slotsPerSlab = layout.classSlots;
     this.capacity = layout.capacityBytes;
     this.slabSize = layout.slabSize;
   }

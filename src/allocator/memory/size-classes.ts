@@ -32,8 +32,9 @@ function defaultClasses(): number[] {
  * is taken as given or refused.
  */
 export function resolveSizeClasses(option: unknown, slabSize: number): readonly number[] {
-  if (option === undefined || option === "default") return DEFAULT_CLASSES.filter((s) => s <= slabSize);
-  if (option === "seed") return SEED_CLASSES.filter((s) => s <= slabSize);
+  if (option === undefined || option === "default" || option === "seed") {
+    return namedSizeClasses(option ?? "default").filter((s) => s <= slabSize);
+  }
   if (!Array.isArray(option)) {
     throw new InvalidTypeError(
       `Option "sizeClasses" must be "default", "seed" or an array of numbers; got ${describe(option)}.`,
@@ -62,11 +63,17 @@ export function resolveSizeClasses(option: unknown, slabSize: number): readonly 
   return option.slice() as number[];
 }
 
+/** A named list, whatever the slab size. */
+export function namedSizeClasses(name: "default" | "seed"): readonly number[] {
+  return name === "seed" ? SEED_CLASSES : DEFAULT_CLASSES;
+}
+
 /** Short, safe description of any value for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === "string")
     return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
   if (value === null) return "null";
+  if (value instanceof ArrayBuffer) return `an ArrayBuffer of ${value.byteLength} bytes`;
   if (typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
   if (typeof value === "function") return "a function";
   return String(value);
