@@ -159,6 +159,23 @@ export const rows = [
     against: ["malloc", "postCopy", "postTransfer"],
   },
 
+  // temporal-slab/ring: passing handles, nothing allocated.
+  { id: "ring-same", title: "ring, one thread, by 32", unit: "ns/handle", script: "handle-ring", against: [] },
+  {
+    id: "ring-32",
+    title: "ring, two threads, by 32",
+    unit: "ns/handle",
+    script: "handle-ring",
+    against: ["hand", "postMessage"],
+  },
+  {
+    id: "ring-1",
+    title: "ring, two threads, singly",
+    unit: "ns/handle",
+    script: "handle-ring",
+    against: ["hand", "postMessage"],
+  },
+
   // Epochs.
   { id: "close", title: "closeEpoch, 100k freed", unit: "ns/object", script: "epochs", against: [] },
   {
@@ -230,6 +247,8 @@ export const titles = {
   oursInt: "temporal-slab, int pointers",
   freeEach: "free() one by one",
   prefault: "temporal-slab, prefault",
+  hand: "ring written by hand",
+  postMessage: "postMessage of the number",
   postCopy: "postMessage copy",
   postTransfer: "postMessage transfer",
   postCopy32: "postMessage copy, 32 in one",

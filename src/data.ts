@@ -9,6 +9,7 @@ export {
 export {
   type ArrayOfKind,
   allocText,
+  type Domain,
   decode,
   defineRecord,
   type EncodeResult,

@@ -23,6 +23,7 @@ export { slotAtOffset } from "./heap/free.js";
 export { SlabHeap } from "./heap/heap.js";
 export { interceptAllocs } from "./heap/intercept.js";
 export { type Sampling, type SamplingOptions, startSampling } from "./heap/sampling.js";
+export { andSeq, casSeq, loadSeq, orSeq, storeSeq } from "./memory/atomics.js";
 export {
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
@@ -32,6 +33,7 @@ export {
 } from "./memory/config.js";
 export { LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "./memory/offsets.js";
 export { describe as describeValue, namedSizeClasses } from "./memory/size-classes.js";
+export { heapIdentity } from "./memory/views.js";
 export type {
   AllocFailure,
   AttachOptions,

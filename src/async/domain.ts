@@ -44,6 +44,8 @@ export class AsyncDomain implements Disposable {
   private readonly refs: EpochRef[] = [];
   /** Oldest first. The first one has the deferred callbacks and is left first, so that they run while all are held. */
   private readonly members: EpochDomain[] = [];
+  /** The last of them: the one to allocate in. */
+  private newest: EpochDomain;
   private state: "open" | "ending" | "ended" = "open";
 
   /** @internal */
@@ -52,7 +54,8 @@ export class AsyncDomain implements Disposable {
     this.label = label;
     this.signal = signal;
     this.onRotate = onRotate;
-    this.epoch = this.enter().epoch;
+    this.newest = this.enter();
+    this.epoch = this.newest.epoch;
   }
 
   /** The heap it is about. */
@@ -78,16 +81,16 @@ export class AsyncDomain implements Disposable {
   alloc(size: number): Handle {
     if (this.state === "ended") throw this.hasEnded("alloc");
     const { heap } = this.host;
+    const follows = this.onRotate === "follow";
     for (let chase = 0; ; chase++) {
-      const member = this.members[this.members.length - 1] as EpochDomain;
+      const { newest } = this;
       // Looked at first: an alloc in an epoch that is over counts as one refused, which diagnostics call a bug.
-      const over = this.onRotate === "follow" && heap.currentEpoch.era !== member.epoch.era;
-      if (!over || chase === MAX_CHASES) {
-        const handle = member.alloc(size);
-        if (handle !== NULL_HANDLE || this.onRotate === "refuse" || chase === MAX_CHASES) return handle;
+      if (!follows || chase === MAX_CHASES || heap.currentEpoch.era === newest.epoch.era) {
+        const handle = newest.alloc(size);
+        if (handle !== NULL_HANDLE || !follows || chase === MAX_CHASES) return handle;
         if (heap.lastFailure !== "epoch-closed") return handle;
       }
-      this.enter();
+      this.newest = this.enter();
     }
   }
 

@@ -1,5 +1,5 @@
 /** Options of this layer, each read once and checked before anything is opened. */
-import { InvalidTypeError, InvalidValueError, SlabHeap } from "../allocator/index.js";
+import { describeValue, InvalidTypeError, InvalidValueError, SlabHeap } from "../allocator/index.js";
 
 /**
  * What `alloc` of a domain does when the epoch it is in is not open any more: "follow" enters the current epoch too and
@@ -59,25 +59,15 @@ export interface CheckedRotatorOptions {
 export const DOMAIN_OPTIONS = ["label", "signal", "onRotate"] as const;
 const ROTATOR_OPTIONS = ["everyDomains", "everyMs", "onLastExit", "label", "onRotate"] as const;
 
-/** A short description of any value for an error message; never throws. */
-export function shown(value: unknown): string {
-  if (typeof value === "string")
-    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-  if (value === null) return "null";
-  if (typeof value === "function") return "a function";
-  if (typeof value !== "object") return String(value);
-  return Array.isArray(value) ? "an array" : "an object";
-}
-
 export function checkHeap(method: string, heap: unknown): SlabHeap {
   if (heap instanceof SlabHeap) return heap;
-  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${shown(heap)}.`);
+  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
 }
 
 /** Refuses what is no object and keys that are not `known`: a misspelt option would be ignored without a word. */
 export function checkKeys(method: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null) {
-    throw new InvalidTypeError(`${method}: options must be an object; got ${shown(options)}.`);
+    throw new InvalidTypeError(`${method}: options must be an object; got ${describeValue(options)}.`);
   }
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
@@ -99,7 +89,7 @@ export function readRotatorOptions(options: unknown): CheckedRotatorOptions {
   const neither = everyDomains === undefined && everyMs === undefined;
   const last: unknown = onLastExit;
   if (last !== undefined && last !== "close" && last !== "discard") {
-    throw wrong(last, `Option "onLastExit" must be "close" or "discard"; got ${shown(last)}.`);
+    throw wrong(last, `Option "onLastExit" must be "close" or "discard"; got ${describeValue(last)}.`);
   }
   return {
     everyDomains: whole("everyDomains", everyDomains, neither ? DEFAULT_DOMAINS : Infinity),
@@ -118,12 +108,12 @@ export function refuseAborted(signal: AbortSignal | undefined): void {
 function checkLabel(label: unknown): string {
   if (label === undefined) return "";
   if (typeof label === "string") return label;
-  throw new InvalidTypeError(`Option "label" must be a string; got ${shown(label)}.`);
+  throw new InvalidTypeError(`Option "label" must be a string; got ${describeValue(label)}.`);
 }
 
 function checkOnRotate(value: unknown): OnRotate | undefined {
   if (value === undefined || value === "follow" || value === "refuse") return value;
-  throw wrong(value, `Option "onRotate" must be "follow" or "refuse"; got ${shown(value)}.`);
+  throw wrong(value, `Option "onRotate" must be "follow" or "refuse"; got ${describeValue(value)}.`);
 }
 
 /** By what it can do: signals come from other realms and from polyfills too. */
@@ -131,7 +121,7 @@ function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
   const given: Partial<AbortSignal> = typeof signal === "object" && signal !== null ? signal : {};
   if (typeof given.aborted === "boolean" && typeof given.addEventListener === "function") return;
-  throw new InvalidTypeError(`Option "signal" must be an AbortSignal; got ${shown(signal)}.`);
+  throw new InvalidTypeError(`Option "signal" must be an AbortSignal; got ${describeValue(signal)}.`);
 }
 
 function whole(name: string, value: unknown, fallback: number): number {
@@ -140,7 +130,7 @@ function whole(name: string, value: unknown, fallback: number): number {
   const type = typeof value === "number" ? "whole number" : "number";
   throw wrong(
     typeof value === "number" ? "" : undefined,
-    `Option "${name}" must be a ${type} from 1 to ${MAX_MS}; got ${shown(value)}.`,
+    `Option "${name}" must be a ${type} from 1 to ${MAX_MS}; got ${describeValue(value)}.`,
   );
 }
 

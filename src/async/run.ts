@@ -1,6 +1,7 @@
 /** Work in a domain of its own, synchronous or not: opened before it, left exactly once after it. */
 import {
   type DomainOptions,
+  describeValue,
   type EpochDomain,
   type EpochId,
   type EpochRef,
@@ -19,7 +20,6 @@ import {
   DOMAIN_OPTIONS,
   readDomainOptions,
   refuseAborted,
-  shown,
 } from "./options.js";
 import { EpochRotator } from "./rotator.js";
 
@@ -74,7 +74,7 @@ export function runInDomain<T>(
   const { epoch, autoClose, rotator } = options;
   checkRotator(heap, rotator, epoch, autoClose);
   if (typeof fn !== "function") {
-    throw new InvalidTypeError(`runInDomain: fn must be a function; got ${shown(fn)}.`);
+    throw new InvalidTypeError(`runInDomain: fn must be a function; got ${describeValue(fn)}.`);
   }
   refuseAborted(checked.signal);
   const domain =
@@ -109,15 +109,17 @@ function run<T>(domain: AsyncDomain, fn: (domain: AsyncDomain) => T): T {
   return (signal === undefined ? settled : unlessAborted(signal, settled)) as T;
 }
 
-async function endWhenSettled(domain: AsyncDomain, result: PromiseLike<unknown>): Promise<unknown> {
-  let value: unknown;
-  try {
-    value = await result;
-  } catch (error) {
-    throw endAfter(domain, error);
-  }
-  domain.end();
-  return value;
+/** One promise and no more: with asynchronous context to carry, each one more costs as much as opening the domain. */
+function endWhenSettled(domain: AsyncDomain, result: PromiseLike<unknown>): Promise<unknown> {
+  return Promise.resolve(result).then(
+    (value) => {
+      domain.end();
+      return value;
+    },
+    (error: unknown) => {
+      throw endAfter(domain, error);
+    },
+  );
 }
 
 /** Ends the domain of a `fn` that failed, and returns what is to be thrown. */
@@ -194,7 +196,7 @@ function checkRotator(
 ): void {
   if (rotator === undefined) return;
   if (!(rotator instanceof EpochRotator)) {
-    throw new InvalidTypeError(`Option "rotator" must be an EpochRotator; got ${shown(rotator)}.`);
+    throw new InvalidTypeError(`Option "rotator" must be an EpochRotator; got ${describeValue(rotator)}.`);
   }
   if (rotator.heap !== heap) {
     throw new InvalidValueError(

@@ -1,4 +1,5 @@
 /** Front door of the data layer: texts and records in shared memory. */
+export type { Domain } from "./place.js";
 export { defineRecord } from "./record.js";
 export type { FieldKind, NumberKind, RecordDefinition } from "./record-layout.js";
 export type { ArrayOfKind, FieldArray, RecordType, RecordView } from "./record-types.js";

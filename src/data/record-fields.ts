@@ -8,8 +8,13 @@
  *   - the heap's own typed arrays, in fields of the cursor: all of the same layout, never a new array
  *   - the record's place in units of 8 bytes, scaled up as needed: a small integer for any heap, and no division
  */
-import { type Handle, InvalidTypeError, InvalidValueError, type SlabHeap } from "../allocator/index.js";
-import { describeValue } from "../threads/index.js";
+import {
+  describeValue,
+  type Handle,
+  InvalidTypeError,
+  InvalidValueError,
+  type SlabHeap,
+} from "../allocator/index.js";
 import { bytesOf, type Field, type NumberKind } from "./record-layout.js";
 import type { ArrayOfKind } from "./record-types.js";
 import { checkText, decodeAt, encodePrivately, isShortAscii, writeAscii } from "./utf8.js";

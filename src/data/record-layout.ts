@@ -4,8 +4,7 @@
  * Fields are placed by alignment, 8 bytes first, then 4, 2 and 1; among equals in the order of the definition. So there
  * is no gap between fields, and only the end is rounded up to the largest alignment.
  */
-import { InvalidTypeError, InvalidValueError } from "../allocator/index.js";
-import { describeValue } from "../threads/index.js";
+import { describeValue, InvalidTypeError, InvalidValueError } from "../allocator/index.js";
 
 /** Number types of fields; the figure is the width in bits. Values are stored as typed arrays store them. */
 export type NumberKind = "f64" | "f32" | "i32" | "u32" | "i16" | "u16" | "i8" | "u8";

@@ -1,5 +1,6 @@
 /** What `defineRecord` makes of a definition, as types. */
 import type { EpochId, Handle, SlabHeap } from "../allocator/index.js";
+import type { Domain } from "./place.js";
 import type { NumberKind, RecordDefinition } from "./record-layout.js";
 
 /** The heap's typed arrays by the kind of their elements. */
@@ -64,9 +65,10 @@ export interface RecordType<D extends RecordDefinition> {
   readonly offsets: { readonly [Name in keyof D]: number };
   /**
    * Allocates a record, all fields 0, false or empty. Returns NULL_HANDLE, as `heap.alloc` does, when the heap is full or
-   * `epoch` (default: the current one) is not open. From any attached thread.
+   * the epoch is not open. `where`: the ring slot of an epoch (default: the current one), or a domain of the same heap.
+   * From any attached thread.
    */
-  alloc(heap: SlabHeap, epoch?: EpochId): Handle;
+  alloc(heap: SlabHeap, where?: EpochId | Domain): Handle;
   /**
    * A view of the record that `handle` names. It makes garbage: to walk many records, keep one view and `moveTo` each.
    * Throws {@link StaleHandleError}, or {@link InvalidValueError} for an object too small to be such a record.

@@ -1,4 +1,5 @@
 /** Records: objects of a heap with named fields, read and written in place. */
+import { allocIn } from "./place.js";
 import { accessor, Cursor } from "./record-fields.js";
 import { layoutRecord, type RecordDefinition } from "./record-layout.js";
 import type { RecordType, RecordView } from "./record-types.js";
@@ -39,9 +40,9 @@ export function defineRecord<const D extends RecordDefinition>(definition: D): R
     offsets: Object.freeze(
       Object.fromEntries(fields.map(({ name, offset }) => [name, offset])),
     ) as RecordType<D>["offsets"],
-    alloc(heap, epoch) {
+    alloc(heap, where) {
       checkHeap("alloc", heap);
-      const handle = heap.alloc(byteLength, epoch);
+      const handle = allocIn("alloc", heap, byteLength, where);
       if (handle !== 0) {
         const at = heap.byteOffset(handle);
         heap.u8.fill(0, at, at + byteLength);

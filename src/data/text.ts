@@ -8,13 +8,14 @@
  * most the object's size less 4; a reader checks it, because an object that never was a text may say anything there.
  */
 import {
+  describeValue,
   type EpochId,
   type Handle,
   InvalidTypeError,
   InvalidValueError,
   SlabHeap,
 } from "../allocator/index.js";
-import { describeValue } from "../threads/index.js";
+import { allocIn, type Domain } from "./place.js";
 import { checkText, decodeAt, encodePrivately, isShortAscii, writeAscii } from "./utf8.js";
 
 const LENGTH_BYTES = 4;
@@ -22,9 +23,10 @@ const LENGTH_BYTES = 4;
 /**
  * Allocates an object that holds `text`, 4 bytes and its UTF-8; lone surrogates become U+FFFD. From any attached thread.
  *
- * Returns NULL_HANDLE, as `alloc` does, when the heap is full or `epoch` (default: the current one) is not open;
- * `heap.lastFailure` says which. Throws {@link InvalidTypeError} for what is no heap or no text, {@link InvalidValueError}
- * for a text larger than the heap.
+ * Returns NULL_HANDLE, as `alloc` does, when the heap is full or the epoch is not open; `heap.lastFailure` says
+ * which. `where`: the ring slot of an epoch (default: the current one), or a domain of the same heap. Throws
+ * {@link InvalidTypeError} for what is no heap, text or domain, {@link InvalidValueError} for a text larger than the heap
+ * or a domain of another one.
  *
  * @example
  * ```ts
@@ -32,12 +34,12 @@ const LENGTH_BYTES = 4;
  * worker.postMessage(handle);              // there: readText(heap, handle), heap.free(handle)
  * ```
  */
-export function allocText(heap: SlabHeap, text: string, epoch?: EpochId): Handle {
+export function allocText(heap: SlabHeap, text: string, where?: EpochId | Domain): Handle {
   checkHeap("allocText", heap);
   checkText("allocText", text);
   const utf8 = isShortAscii(text) ? undefined : encodePrivately(text);
   const length = utf8?.length ?? text.length;
-  const handle = heap.alloc(LENGTH_BYTES + length, epoch);
+  const handle = allocIn("allocText", heap, LENGTH_BYTES + length, where);
   if (handle !== 0) store(heap, heap.byteOffset(handle), text, utf8, length);
   return handle;
 }

@@ -7,8 +7,7 @@
  * into memory that no other thread knows. Encoding goes through such memory too: browsers refuse to encode into shared
  * memory that can grow, which is what heaps are made of, and so the length is known before the first byte is written.
  */
-import { InvalidTypeError } from "../allocator/index.js";
-import { describeValue } from "../threads/index.js";
+import { describeValue, InvalidTypeError } from "../allocator/index.js";
 
 const SCRATCH_BYTES = 16 * 1024;
 /** A UTF-16 unit takes at most this many bytes (a pair takes four). */

@@ -1,12 +1,13 @@
 /** Options of a pool and of its methods: types, and checks that read each of them once. */
 import {
+  describeValue,
   EpochDomain,
   type Handle,
   InvalidTypeError,
   InvalidValueError,
   SlabHeap,
 } from "../allocator/index.js";
-import { checkOptionKeys, checkWaitOptions, describeValue, type WaitOptions } from "../threads/index.js";
+import { checkOptionKeys, checkWaitOptions, type WaitOptions } from "../threads/index.js";
 import type { Scope } from "./domains.js";
 import type { DebugOptions } from "./leaks.js";
 import { FIRST_JOURNEY, LAST_JOURNEY, MAX_PERMITS, type PermitRef } from "./permits.js";
@@ -19,8 +20,8 @@ export interface BufferPoolAttachOptions {
   /** Fill buffers with zeros when they are acquired. By default they hold what was there before. */
   zero?: boolean;
   /**
-   * Warn about buffers that are lost without release, and overwrite bytes when they are released. Costs a microsecond or
-   * more per buffer. Default false.
+   * Warn about buffers that are lost without release, and overwrite bytes when they are released. Costs about ten
+   * microseconds per buffer. Default false.
    */
   debug?: boolean | DebugOptions;
   /**
@@ -38,9 +39,9 @@ export interface BufferPoolAttachOptions {
 /** Options of `new BufferPool`. */
 export interface BufferPoolOptions extends BufferPoolAttachOptions {
   /**
-   * Buffers that may be in use at once, 1..2^20, over all threads that share the pool; default no limit. Acquiring looks
-   * for a free permit among as many words, so a limit far above what is used costs nothing, one that is always
-   * reached costs a few nanoseconds per thousand.
+   * Buffers that may be in use at once, 1..2^20, over all threads that share the pool; default no limit. A limit has one
+   * word of shared memory per permit. Finding a free one is quick while there are many; to learn that there is none,
+   * `acquire` looks at all of them.
    */
   maxBuffers?: number;
 }
@@ -78,11 +79,6 @@ export interface PoolConfig {
 
 const ATTACH_KEYS = ["label", "zero", "debug", "cachedViews", "currentDomain"];
 
-/** `EpochDomain.current`, with a short way out for threads that are in no domain. */
-function entered(heap: SlabHeap): EpochDomain | undefined {
-  return heap.domains.length === 0 ? undefined : EpochDomain.current(heap);
-}
-
 export function resolvePoolOptions(method: string, options: unknown, label: string): PoolConfig {
   const keys = method === "BufferPool" ? [...ATTACH_KEYS, "maxBuffers"] : ATTACH_KEYS;
   const given: BufferPoolOptions = { ...checkOptionKeys(method, options, keys) };
@@ -95,7 +91,7 @@ export function resolvePoolOptions(method: string, options: unknown, label: stri
     debug,
     // In debug mode every buffer has bytes of its own, so that they can be told apart.
     views: views === 0 || debug !== undefined ? 0 : 2 ** Math.ceil(Math.log2(views)),
-    currentDomain: functionOption("currentDomain", given.currentDomain) ?? entered,
+    currentDomain: functionOption("currentDomain", given.currentDomain) ?? EpochDomain.current,
   };
 }
 

@@ -2,9 +2,9 @@
  * The limit on buffers that several threads share: one owner word per permit, in a small buffer of its own (an object of
  * the heap would end with its epoch).
  *
- *   word 0 magic | 1 version | 2 limit | 3 the heap's id | 4 this limit's id | 16 BELL | 32.. one owner word per permit
+ *   word 0 magic | 1 version | 2 limit | 3 and 4 which heap | 5 this limit's id | 16 BELL | 32.. one owner word per permit
  *
- * Words 0 to 4. Written by: the thread that makes the buffer, before anybody else has it. Read by: whoever attaches.
+ * Words 0 to 5. Written by: the thread that makes the buffer, before anybody else has it. Read by: whoever attaches.
  *
  * Owner words are those of threads/owners.ts with a little more: a permit whose buffer travels to another thread has bit 24
  * set, and a number in the bits 25 to 30 that changes with every journey.
@@ -23,18 +23,16 @@
  *   another giver, whose call wakes the same waiters. Waiters look again every RECHECK_MS all the same: nobody rings
  *   for permits of the dead.
  */
-import { HeapFormatError, InvalidValueError, type SlabHeap } from "../allocator/index.js";
 import {
-  type AbortSignalLike,
   casSeq,
   describeValue,
+  HeapFormatError,
+  heapIdentity,
+  InvalidValueError,
   loadSeq,
-  OwnerWords,
-  RECHECK_MS,
-  UNOWNED,
-  waitAsync,
-  wake,
-} from "../threads/index.js";
+  type SlabHeap,
+} from "../allocator/index.js";
+import { type AbortSignalLike, OwnerWords, RECHECK_MS, UNOWNED, waitAsync, wake } from "../threads/index.js";
 
 const MAGIC = 0x7473_706c;
 const VERSION = 1;
@@ -43,7 +41,7 @@ const P_MAGIC = 0;
 const P_VERSION = 1;
 const P_LIMIT = 2;
 const P_HEAP = 3;
-const P_ID = 4;
+const P_ID = 5;
 const P_BELL = 16;
 const P_OWNERS = 32;
 
@@ -98,7 +96,7 @@ export class Permits {
     m[P_MAGIC] = MAGIC;
     m[P_VERSION] = VERSION;
     m[P_LIMIT] = limit;
-    m[P_HEAP] = heap._a.heapId;
+    m.set(heapIdentity(heap.i32), P_HEAP);
     m[P_ID] = 1 + Math.floor(Math.random() * (2 ** 31 - 2));
     return new Permits(heap, m, buffer);
   }
@@ -120,7 +118,7 @@ export class Permits {
         `BufferPool.attach: the limit has version ${m[P_VERSION]}, this package reads version ${VERSION}; use the same package version in every thread.`,
       );
     }
-    if (m[P_HEAP] !== heap._a.heapId) {
+    if (heapIdentity(heap.i32).some((word, i) => m[P_HEAP + i] !== word)) {
       throw new HeapFormatError(
         "BufferPool.attach: the pool of that ref is of another heap; attach to that heap, and pass it.",
       );

@@ -1,5 +1,6 @@
 /** Pooled buffers on a shared heap. */
 import {
+  describeValue,
   EpochDomain,
   type Handle,
   HeapDetachedError,
@@ -10,7 +11,6 @@ import {
   type SlabHeap,
   StaleHandleError,
 } from "../allocator/index.js";
-import { describeValue } from "../threads/index.js";
 import { DomainBuffers, type Scope } from "./domains.js";
 import { LeakWatch, RELEASED_FILL } from "./leaks.js";
 import {
@@ -55,6 +55,9 @@ import { WaitingLine } from "./waiting-line.js";
  * Hands out buffers that lie in a {@link SlabHeap}: no garbage but two small objects per buffer, any thread can read
  * them, and releasing one twice, or one that is gone, does nothing. A pool keeps no free buffers of its own, the
  * heap does; make as many pools of a heap as there are things to count or limit.
+ *
+ * Buffers above the heap's largest size class (32 KiB by default) take whole slabs, which costs ten times as much as the
+ * others do: for many of those make the heap with a larger `slabSize` and `sizeClasses` that include them.
  *
  * A pool belongs to the thread that made it. Threads that shall respect one limit {@link attach} to it.
  *

@@ -106,7 +106,7 @@ export class Views {
  * of a plain `Uint8Array`; where it does not, `Buffer.from` does.
  */
 function viewClass(): ByteView {
-  const { Buffer: buffer } = globalThis as { Buffer?: BufferClass };
+  const buffer = (globalThis as { Buffer?: BufferClass }).Buffer;
   if (buffer === undefined) return Uint8Array;
   const species = buffer[Symbol.species];
   try {

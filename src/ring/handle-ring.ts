@@ -1,8 +1,10 @@
 /** The class users hold: one thread's end, or both ends, of a ring of handles. */
 import {
+  describeValue,
   type Handle,
   InvalidTypeError,
   InvalidValueError,
+  loadSeq,
   NULL_HANDLE,
   SlabHeap,
 } from "../allocator/index.js";
@@ -11,8 +13,6 @@ import {
   checkOptionKeys,
   checkWaitOptions,
   deadlineAfter,
-  describeValue,
-  loadSeq,
   RECHECK_MS,
   timeLeft,
   type WaitOptions,

@@ -17,8 +17,17 @@
  *
  * tail and head count up modulo 2^32; their difference is what waits in the lane, the low bits are the slot.
  */
-import { BufferUnavailableError, HeapFormatError, type SlabHeap } from "../allocator/index.js";
-import { describeValue, loadSeq, orSeq, storeSeq, wake } from "../threads/index.js";
+import {
+  BufferUnavailableError,
+  describeValue,
+  HeapFormatError,
+  heapIdentity,
+  loadSeq,
+  orSeq,
+  type SlabHeap,
+  storeSeq,
+} from "../allocator/index.js";
+import { wake } from "../threads/index.js";
 
 export const RING_MAGIC = 0x52534c54; // "TLSR"
 export const RING_VERSION = 1;
@@ -97,20 +106,6 @@ export interface HandleRingRef {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** The heap's header words that are fixed at creation; with the random ones among them they tell heaps apart. */
-const HEADER_WORDS = 19;
-
-function heapIdentity(heap: SlabHeap): readonly [number, number] {
-  let h1 = 0x811c9dc5;
-  let h2 = 0x1b873593;
-  for (let i = 0; i < HEADER_WORDS; i++) {
-    const word = heap.i32[i] as number;
-    h1 = Math.imul(h1 ^ word, 0x01000193);
-    h2 = Math.imul((h2 << 13) ^ (h2 >>> 19) ^ word, 0x85ebca6b);
-  }
-  return [h1, h2];
-}
-
 /** A new, empty ring for handles of `heap`. */
 export function createRing(heap: SlabHeap, capacity: number, producers: number): RingShape {
   const bytes = 4 * ringWords(capacity, producers);
@@ -125,7 +120,7 @@ export function createRing(heap: SlabHeap, capacity: number, producers: number):
     throw error;
   }
   const m = new Int32Array(buffer);
-  const [h1, h2] = heapIdentity(heap);
+  const [h1, h2] = heapIdentity(heap.i32);
   [RING_MAGIC, RING_VERSION, capacity, producers, h1, h2].forEach((word, i) => {
     m[R_MAGIC + i] = word;
   });
@@ -164,7 +159,7 @@ export function openRing(heap: SlabHeap, ref: unknown): RingShape {
     buffer.byteLength === 4 * ringWords(capacity, producers);
   if (!isRing || !isSound)
     return refuse("the buffer holds no ring of this version, or its header is damaged.");
-  const identity = heapIdentity(heap);
+  const identity = heapIdentity(heap.i32);
   for (let i = 0; i < HEAP_WORDS; i++) {
     if (m[R_HEAP + i] !== identity[i])
       return refuse("the ring was made for another heap; attach it with a SlabHeap of that one.");

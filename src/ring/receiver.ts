@@ -1,6 +1,6 @@
 /** The consuming side of a ring: taking the place, visiting the lanes, waiting, and ending a closed ring. */
-import { type Handle, NULL_HANDLE, RingBusyError } from "../allocator/index.js";
-import { casSeq, loadSeq, OwnerWords, type SeatHolder, type SeatSource, storeSeq } from "../threads/index.js";
+import { casSeq, type Handle, loadSeq, NULL_HANDLE, RingBusyError, storeSeq } from "../allocator/index.js";
+import { OwnerWords, type SeatHolder, type SeatSource } from "../threads/index.js";
 import {
   CLOSED,
   ENDED,

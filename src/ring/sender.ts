@@ -1,16 +1,16 @@
 /** The producing side of a ring: taking a lane, writing handles into it, publishing them. */
-import { type Handle, InvalidTypeError, InvalidValueError, RingBusyError } from "../allocator/index.js";
 import {
   andSeq,
   casSeq,
   describeValue,
+  type Handle,
+  InvalidTypeError,
+  InvalidValueError,
   loadSeq,
-  OwnerWords,
-  type SeatHolder,
-  type SeatSource,
+  RingBusyError,
   storeSeq,
-  wake,
-} from "../threads/index.js";
+} from "../allocator/index.js";
+import { OwnerWords, type SeatHolder, type SeatSource, wake } from "../threads/index.js";
 import {
   CLOSED,
   ENDED,

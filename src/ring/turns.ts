@@ -1,5 +1,6 @@
+import { storeSeq } from "../allocator/index.js";
 /** Waiting calls of one thread, served in the order they were made. */
-import { type AbortSignalLike, storeSeq, waitAsync, wake } from "../threads/index.js";
+import { type AbortSignalLike, waitAsync, wake } from "../threads/index.js";
 
 export class Turns {
   private readonly waiting: object[] = [];

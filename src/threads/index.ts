@@ -1,10 +1,8 @@
 /** Front door of the threads layer: owner words and waiting, for what several attached threads share besides the heap. */
-export { andSeq, casSeq, loadSeq, orSeq, storeSeq } from "./atomics.js";
 export {
   type AbortSignalLike,
   checkOptionKeys,
   checkWaitOptions,
-  describeValue,
   type WaitOptions,
 } from "./options.js";
 export {

@@ -1,5 +1,5 @@
 /** Options of waiting methods, and what every layer above the allocator needs to check options of its own. */
-import { InvalidTypeError, InvalidValueError } from "../allocator/index.js";
+import { describeValue, InvalidTypeError, InvalidValueError } from "../allocator/index.js";
 
 /** What waiting needs of an `AbortSignal`. */
 export interface AbortSignalLike {
@@ -15,16 +15,6 @@ export interface WaitOptions {
   readonly timeoutMs?: number | undefined;
   /** Ends the wait: the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignalLike | undefined;
-}
-
-/** Any value, briefly, for an error message. */
-export function describeValue(value: unknown): string {
-  if (typeof value === "string")
-    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
-  if (value === null) return "null";
-  if (typeof value === "object") return Array.isArray(value) ? "an array" : "an object";
-  if (typeof value === "function") return "a function";
-  return String(value);
 }
 
 /** An options object with known keys only, or none. Throws {@link InvalidTypeError} that names `method` and the key. */

@@ -18,8 +18,7 @@
  * Incarnations count modulo 65,536. A dead owner's word that comes to look alive because its seat was taken exactly so
  * often again is left alone until that holder has gone too: late, never wrong.
  */
-import type { SeatInfo } from "../allocator/index.js";
-import { casSeq, loadSeq } from "./atomics.js";
+import { casSeq, loadSeq, type SeatInfo } from "../allocator/index.js";
 
 /** A thread's place in a heap; a `SlabHeap` is one. */
 export interface SeatHolder {

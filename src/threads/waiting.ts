@@ -11,8 +11,8 @@
  * - Who stops waiting (timeout, abort) takes the engine's waiter away by notifying the word. Others who wait for it look
  *   once more and go on waiting.
  */
-import { InvalidTypeError } from "../allocator/index.js";
-import { loadSeq } from "./atomics.js";
+import { InvalidTypeError, loadSeq } from "../allocator/index.js";
+
 import type { AbortSignalLike, WaitOptions } from "./options.js";
 
 /** A wait looks at its word at least this often: the most a lost notification costs. */

@@ -19,6 +19,8 @@ import {
   InvalidTypeError,
   InvalidValueError,
   OutOfMemoryError,
+  PoolExhaustedError,
+  RingBusyError,
   SeatAliveError,
   SeatsExhaustedError,
   StaleHandleError,
@@ -29,6 +31,8 @@ import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import { interceptAllocs } from "../../src/allocator/heap/intercept.js";
 import { H_VERSION, LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "../../src/allocator/memory/layout.js";
 import type { Handle } from "../../src/allocator/types.js";
+import { BufferPool } from "../../src/pool/index.js";
+import { HandleRing } from "../../src/ring/index.js";
 import {
   another,
   epochId,
@@ -310,6 +314,28 @@ const ROWS: readonly Row[] = [
 
 /** Answers that count the failure, and may so change words. */
 const COUNTED: readonly Row[] = [
+  [
+    "a second sender in a ring for one",
+    ({ heap, other, live }) => {
+      const ring = HandleRing.create(heap);
+      ring.trySend(live[0]);
+      return HandleRing.attach(other, ring.share()).trySend(live[0]);
+    },
+    RingBusyError,
+    "ERR_TSLAB_RING_BUSY",
+    ["ring's 1 lanes", "more producers"],
+  ],
+  [
+    "a buffer beyond the limit of its pool",
+    ({ heap }) => {
+      const pool = new BufferPool(heap, { label: "few", maxBuffers: 1 });
+      using _first = pool.acquire(64);
+      return pool.acquire(64);
+    },
+    PoolExhaustedError,
+    "ERR_TSLAB_POOL_EXHAUSTED",
+    ["few", "1"],
+  ],
   [
     "one seat too many",
     ({ heap }) => {

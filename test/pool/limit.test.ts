@@ -45,6 +45,21 @@ test("the limit holds over all pools that share it", () => {
   expect(inUse()).toBe(0);
 });
 
+test("who waits announces it, and the release that finds it so calls, once", async () => {
+  const BELL = 16;
+  const words = new Int32Array(mine.share().buffer);
+  const held = [mine.acquire(64), mine.acquire(64), mine.acquire(64)];
+  expect(words[BELL]).toBe(0);
+  const waiting = theirs.acquireAsync(64);
+  expect(words[BELL]).toBe(1);
+  held[0]?.release();
+  expect(words[BELL]).toBe(2);
+  held[1]?.release();
+  expect(words[BELL]).toBe(2);
+  (await waiting).release();
+  held[2]?.release();
+});
+
 test("a pool without a limit knows none", () => {
   const free = new BufferPool(heap);
   const held = Array.from({ length: 50 }, () => free.acquire(64));
@@ -89,6 +104,18 @@ describe("a buffer that changes threads", () => {
     for (const buffer of taken) expect(buffer.release()).toBe(true);
     for (const ref of refs) expect(() => mine.adopt(ref)).toThrow(StaleHandleError);
     expect(inUse()).toBe(0);
+  });
+
+  test("and whose ref is used again does not touch the permit's next journey", () => {
+    const one = new BufferPool(heap, { maxBuffers: 1 });
+    const old = one.acquire(64).detach();
+    one.adopt(sent(old)).release();
+    const next = one.acquire(64).detach();
+    expect(next.permit?.index).toBe(old.permit?.index);
+    expect(() => one.adopt(sent(old))).toThrow(StaleHandleError);
+    expect(one.stats().inUseAllThreads).toBe(1);
+    one.adopt(sent(next)).release();
+    expectAllBack(one);
   });
 
   test("adopted twice is freed once, and its permit too", () => {

@@ -244,7 +244,7 @@ test("waiting keeps a process alive, and nothing does once nobody waits", async 
     import { BufferPool } from "temporal-slab/pool";
     const pool = new BufferPool(SlabHeap.create({ capacity: 1 << 20 }), { maxBuffers: 1 });
     const out = pool.acquire(64);
-    const waiting = pool.acquireAsync(64).then((buffer) => console.log("served", buffer.release()));
+    const waiting = pool.acquireAsync(64, { timeoutMs: 10 ** 8 }).then((buffer) => console.log("served", buffer.release()));
     setTimeout(() => out.release(), 100).unref();
     await waiting;
     await pool.acquireAsync(64, { timeoutMs: 10 ** 8 }).then((buffer) => buffer.release());`;

@@ -275,7 +275,21 @@ function readConfig(head: Int32Array): HeapConfig {
 
 /** Tells the heaps of one process apart, also through different SharedArrayBuffer objects of the same memory. */
 export function heapKey(m: Int32Array): string {
-  return [H_HEAP_ID, H_CREATED_MS_LO, H_CREATED_MS_HI, H_NONCE, H_CHECKSUM].map((i) => m[i]).join(":");
+  return KEY_WORDS.map((i) => m[i]).join(":");
+}
+
+const KEY_WORDS = [H_HEAP_ID, H_CREATED_MS_LO, H_CREATED_MS_HI, H_NONCE, H_CHECKSUM];
+
+/** What {@link heapKey} tells heaps apart by, in two words, for what must name its heap in shared memory. */
+export function heapIdentity(m: Int32Array): readonly [number, number] {
+  let h1 = 0x811c9dc5;
+  let h2 = 0x1b873593;
+  for (const i of KEY_WORDS) {
+    const word = m[i] as number;
+    h1 = Math.imul(h1 ^ word, 0x01000193);
+    h2 = Math.imul((h2 << 13) ^ (h2 >>> 19) ^ word, 0x85ebca6b);
+  }
+  return [h1, h2];
 }
 
 /** Writes to every page so that later allocations pay no page fault. The heap must be unpublished: it stores zeros. */

@@ -16,6 +16,7 @@ import type { leaveSeat, takeSeat } from "../../../src/allocator/seats/seat.js";
 import type { sync } from "../../../src/allocator/seats/sync.js";
 import type { HeapOptions } from "../../../src/allocator/types.js";
 import type { readLabel } from "../../../src/allocator/words/label.js";
+import type { Permits } from "../../../src/pool/permits.js";
 import type { closeRing } from "../../../src/ring/layout.js";
 import type { Receiver } from "../../../src/ring/receiver.js";
 import type { Sender } from "../../../src/ring/sender.js";
@@ -42,6 +43,11 @@ export interface Allocator {
   readonly readLabel: typeof readLabel;
   readonly ringOf: (era: number) => number;
   readonly OwnerWords: typeof OwnerWords;
+  readonly Permits: {
+    /** Private in the sources, where a limit is made by `create` and found by `open`. */
+    new (heap: object, m: Int32Array, buffer: ArrayBufferLike): Permits;
+    create(heap: object, limit: number): Permits;
+  };
   readonly Sender: typeof Sender;
   readonly Receiver: typeof Receiver;
   readonly closeRing: typeof closeRing;

@@ -1,5 +1,6 @@
 /**
- * The sources of the allocator, of owner words and of the ring as modules to run: once as they are, once stoppable before every shared access.
+ * The sources of the allocator, of owner words, the ring and a pool's permits as modules to run: once as they are, once
+ * stoppable before every shared access.
  *
  * Both are made smaller on purpose, so that rare paths become common: a ring of two epochs instead of 16, few label
  * numbers, few retries. And both can be made wrong on purpose (see mutations.ts). Each logical worker gets an
@@ -52,6 +53,7 @@ const root = process.cwd();
 const folder = join(root, "src/allocator");
 /** Further sources with words of their own; what only wraps them is left out. */
 const ALSO = ["../threads", "../ring"].map((path) => join(folder, path));
+const SINGLE = ["../pool/permits.ts"].map((path) => join(folder, path));
 const WRAPPERS = ["handle-ring.ts", "iterator.ts", "turns.ts"].map((name) => join(folder, "../ring", name));
 
 /** What the runs need of the sources; the same list for both versions. */
@@ -67,6 +69,7 @@ export { readCounter } from "./counters/record.js";
 export { readLabel } from "./words/label.js";
 export { ringOf } from "./words/epoch-word.js";
 export { OwnerWords } from "../threads/owners.js";
+export { Permits } from "../pool/permits.js";
 export { closeRing } from "../ring/layout.js";
 export { Receiver } from "../ring/receiver.js";
 export { Sender } from "../ring/sender.js";
@@ -77,7 +80,8 @@ export class Sources {
   private program: ts.Program | undefined;
 
   constructor() {
-    for (const file of [folder, ...ALSO].flatMap((path) => ts.sys.readDirectory(path, [".ts"]))) {
+    const files = [folder, ...ALSO].flatMap((path) => ts.sys.readDirectory(path, [".ts"]));
+    for (const file of [...files, ...SINGLE]) {
       if (!WRAPPERS.includes(file)) this.texts.set(file, readFileSync(file, "utf8"));
     }
   }

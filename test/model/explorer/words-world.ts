@@ -1,13 +1,15 @@
 /**
- * A world without a heap: owner words and one ring, in memory of their own, used by the real sources of src/threads and
- * src/ring. Seats are a list; a worker's seat is gone with it.
+ * A world without a heap: permits of a pool, owner words and one ring, in memory of their own, used by the real sources of
+ * src/pool, src/threads and src/ring. Seats are a list; a worker's seat is gone with it.
  *
- *   words 0..15: owner words of the things scenarios take | from word 32 on: the ring
+ *   words 0..39: a limit with up to 8 permits, if the scenario has one | 48..63: owner words of the things scenarios take
+ *   | from word 64 on: the ring
  *
  * Blocking is not explored: who would block waits until the word differs. What is explored is everything up to there, and
  * whether anybody changes the word. After a death a sleeper also wakes by itself when all others have ended or sleep: its
  * bounded look.
  */
+import type { PermitRef, Permits } from "../../../src/pool/permits.js";
 import {
   L_HEAD,
   L_TAIL,
@@ -20,11 +22,12 @@ import {
 } from "../../../src/ring/layout.js";
 import type { Receiver } from "../../../src/ring/receiver.js";
 import type { Sender } from "../../../src/ring/sender.js";
-import { type OwnerWords, ownerIncarnation, ownerSeat } from "../../../src/threads/owners.js";
+import { type OwnerWords, ownerIncarnation, ownerSeat, ownerWord } from "../../../src/threads/owners.js";
 import type { Driver, Limits } from "./decisions.js";
 import { type Allocator, type Instances, instancesOf } from "./instances.js";
 import { Machine } from "./machine.js";
 import type { Mode } from "./memory.js";
+import { PERMITS, PermitsOracle } from "./permits-oracle.js";
 import type { Compiled } from "./source.js";
 import type { WordOp } from "./words-ops.js";
 import { WordsOracle } from "./words-oracle.js";
@@ -47,12 +50,14 @@ export interface WordScenario {
   readonly things?: number;
   /** Where head and tail of every lane begin. */
   readonly counted?: number;
+  /** A limit on buffers: for each permit, who holds it at the beginning (from 1); 0: nobody. */
+  readonly permits?: readonly number[];
 }
 
-export const RING_BASE = 32;
+export const RING_BASE = 64;
+const THINGS = 48;
 /** Handles per lane. */
 const CAPACITY = 2;
-const LIVE_OWNERS = 16;
 
 type Stepping<T> = {
   [K in keyof T]: T[K] extends (...args: never[]) => unknown ? (...args: unknown[]) => Routine : T[K];
@@ -72,6 +77,7 @@ export class WordActor {
   sender!: Stepping<Sender> & Sender;
   receiver!: Stepping<Receiver> & Receiver;
   things!: Stepping<OwnerWords> & OwnerWords;
+  permits!: Stepping<Permits> & Permits;
 
   constructor(world: WordsWorld, worker: LogicalWorker, own: Allocator) {
     this.world = world;
@@ -88,7 +94,13 @@ export class WordActor {
     const holder = { seat, incarnation, seats: () => world.seats(this) };
     this.sender = new own.Sender(world.shape, holder) as WordActor["sender"];
     this.receiver = new own.Receiver(world.shape, holder) as WordActor["receiver"];
-    this.things = new own.OwnerWords(world.m, 0, world.scenario.things ?? 1, holder) as WordActor["things"];
+    this.things = new own.OwnerWords(
+      world.m,
+      THINGS,
+      world.scenario.things ?? 1,
+      holder,
+    ) as WordActor["things"];
+    this.permits = new own.Permits(holder, world.m, world.m.buffer) as WordActor["permits"];
   }
 }
 
@@ -99,9 +111,13 @@ export class WordsWorld {
   readonly shape: RingShape;
   readonly oracle: WordsOracle;
   readonly actors: readonly WordActor[];
+  readonly permits: PermitsOracle;
   private readonly instances: Instances;
+  private readonly wordsAtStart: Int32Array;
   /** Thing -> worker to whom its owner has offered it. */
   readonly offers = new Map<number, number>();
+  /** Messages with permits. */
+  readonly mail = new Map<string, PermitRef>();
 
   constructor(scenario: WordScenario, code: Compiled, mode: Mode, limits: Limits, driver: Driver) {
     this.scenario = scenario;
@@ -117,20 +133,40 @@ export class WordsWorld {
     this.instances.use(this.machine);
     this.actors = workers.map((worker) => new WordActor(this, worker, this.instances.of(worker.index)));
     this.machine.memory.onChange = (word, before, now, worker) => this.onChange(word, before, now, worker);
-    this.machine.onKill = (worker) => this.oracle.died(worker);
+    this.machine.onKill = (worker) => {
+      this.oracle.died(worker);
+      this.permits.died(worker);
+    };
+    this.permits = new PermitsOracle(this);
+    this.wordsAtStart = this.wordsToBegin();
+  }
+
+  private wordsToBegin(): Int32Array {
+    const words = new Int32Array(this.m.length);
+    const { counted = 0, permits = [] } = this.scenario;
+    for (let lane = 0; lane < this.shape.producers; lane++) {
+      words[laneAt(this.shape, lane) + L_HEAD] = counted;
+      words[laneAt(this.shape, lane) + L_TAIL] = counted;
+    }
+    if (permits.length === 0) return words;
+    const heap = { seat: 200, incarnation: 1, i32: new Int32Array(64) };
+    const limit = new Int32Array(this.instances.plain.Permits.create(heap, permits.length).buffer);
+    if (limit.length !== PERMITS + permits.length) throw new Error("a limit has another layout than known here");
+    words.set(limit);
+    permits.forEach((worker, index) => {
+      if (worker > 0) words[PERMITS + index] = ownerWord({ seat: worker, incarnation: 1 });
+    });
+    return words;
   }
 
   reset(): void {
     this.instances.use(this.machine);
-    this.m.fill(0);
-    const { counted = 0 } = this.scenario;
-    for (let lane = 0; lane < this.shape.producers; lane++) {
-      this.m[laneAt(this.shape, lane) + L_HEAD] = counted;
-      this.m[laneAt(this.shape, lane) + L_TAIL] = counted;
-    }
+    this.m.set(this.wordsAtStart);
     this.machine.reset();
     this.oracle.reset();
+    this.permits.reset();
     this.offers.clear();
+    this.mail.clear();
     for (const actor of this.actors) {
       actor.count = 0;
       actor.knowsClosed = false;
@@ -209,7 +245,7 @@ export class WordsWorld {
     return this.machine.workers.every((other) => other === worker || other.done || other.dead);
   }
 
-  private ownerOf(word: number): WordActor | undefined {
+  ownerOf(word: number): WordActor | undefined {
     const seat = ownerSeat(word);
     const incarnation = ownerIncarnation(word);
     return this.actors.find((actor) => actor.seat === seat && actor.incarnation === incarnation);
@@ -219,12 +255,13 @@ export class WordsWorld {
   private onChange(word: number, before: number, now: number, worker: LogicalWorker): void {
     const { m, shape, machine } = this;
     const owners = RING_BASE + R_LANE_OWNERS;
-    const isThing = word < LIVE_OWNERS;
+    const isThing = word >= THINGS && word < RING_BASE;
+    this.permits.changed(word, before, now, worker);
     const isOwnerWord =
       isThing || word === RING_BASE + R_CONSUMER || (word >= owners && word < owners + shape.producers);
     if (isOwnerWord) {
       const holder = before === 0 ? undefined : this.ownerOf(before);
-      const offered = isThing && this.offers.get(word) === worker.index;
+      const offered = isThing && this.offers.get(word - THINGS) === worker.index;
       if (holder !== undefined && holder.worker !== worker && !holder.worker.dead && !offered)
         machine.fail(`O1: worker ${worker.index + 1} changed ${this.nameWord(word, before)} to ${now}`);
       if (now !== 0 && this.ownerOf(now)?.worker !== worker)
@@ -248,14 +285,17 @@ export class WordsWorld {
     if (machine.violation !== undefined) return machine.violation;
     for (const [thing, worker] of oracle.heldThings()) {
       const actor = this.actors[worker] as WordActor;
-      if (!actor.worker.dead && m[thing] !== actor.things.me)
-        return `O1: worker ${worker + 1} was given thing ${thing}, which is ${this.nameWord(thing, m[thing] as number)}`;
+      const word = m[THINGS + thing] as number;
+      if (!actor.worker.dead && word !== actor.things.me)
+        return `O1: worker ${worker + 1} was given thing ${thing}, which is ${this.nameWord(THINGS + thing, word)}`;
     }
     for (let thing = 0; thing < (this.scenario.things ?? 0); thing++) {
-      const owner = this.ownerOf(m[thing] as number);
+      const word = m[THINGS + thing] as number;
+      const owner = this.ownerOf(word);
       if (owner !== undefined && !owner.worker.dead && !oracle.holds(owner.worker.index, thing))
-        return `O1: ${this.nameWord(thing, m[thing] as number)}, which does not know of it`;
+        return `O1: ${this.nameWord(THINGS + thing, word)}, which does not know of it`;
     }
+    if (this.scenario.permits !== undefined) return this.permits.judge(this.instances.plain);
     return this.drain() ?? machine.violation ?? oracle.checkAllDelivered() ?? machine.violation;
   }
 
@@ -276,7 +316,8 @@ export class WordsWorld {
   nameWord(word: number, value: number): string {
     const owner = (what: string): string =>
       `${what}=${value === 0 ? "nobody" : `seat ${ownerSeat(value)}(${ownerIncarnation(value)})`}`;
-    if (word < LIVE_OWNERS) return owner(`owner[${word}]`);
+    if (word < THINGS) return this.permits.nameWord(word, value);
+    if (word < RING_BASE) return owner(`owner[${word - THINGS}]`);
     const at = word - RING_BASE;
     if (at === R_STATE) return `state=${value & 7}+${value >> 3}`;
     if (at === R_CONSUMER) return owner("consumer");

@@ -3,6 +3,7 @@ import { COUNT_MUTATIONS } from "./counts.js";
 import { EPOCH_MUTATIONS } from "./epochs.js";
 import { change, type Mutation } from "./mutation.js";
 import { OBJECT_MUTATIONS } from "./objects.js";
+import { PERMIT_MUTATIONS } from "./permits.js";
 import { REGRESSIONS } from "./regressions.js";
 import { RING_MUTATIONS } from "./rings.js";
 import { SEAT_MUTATIONS } from "./seats.js";
@@ -26,4 +27,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...COUNT_MUTATIONS,
   ...REGRESSIONS,
   ...RING_MUTATIONS,
+  ...PERMIT_MUTATIONS,
 ];

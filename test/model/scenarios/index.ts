@@ -8,6 +8,7 @@ import { DOMAINS } from "./domains.js";
 import { EPOCHS } from "./epochs.js";
 import { OBJECTS } from "./objects.js";
 import { OWNERS } from "./owners.js";
+import { PERMITS } from "./permits.js";
 import { POINTED_EPOCHS } from "./pointed-epochs.js";
 import { POINTED_SLABS } from "./pointed-slabs.js";
 import { REGRESSIONS } from "./regressions.js";
@@ -28,5 +29,6 @@ export const SCENARIOS: readonly AnyScenario[] = [
   ...POINTED_SLABS,
   ...REGRESSIONS,
   ...OWNERS,
+  ...PERMITS,
   ...RINGS,
 ];
