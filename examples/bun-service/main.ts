@@ -1,5 +1,5 @@
 /**
- * A Bun service: strings and results pass between threads as handles, `using` gives buffers back.
+ * A Bun service: texts pass between threads as handles, in epochs that rotate under the requests.
  *
  *   bun examples/bun-service/main.ts             serves on 127.0.0.1:3000
  *   bun examples/bun-service/main.ts --check     serves itself 200 requests and ends
@@ -32,8 +32,8 @@ const collecting = (async () => {
 async function handler(request: Request): Promise<Response> {
   const text = await request.text();
   const label = `${request.method} ${new URL(request.url).pathname}`;
-  return runInDomain(heap, { label, rotator }, async () => {
-    const question = allocText(heap, text);
+  return runInDomain(heap, { label, rotator }, async (domain) => {
+    const question = allocText(heap, text, domain);
     if (question === 0) return new Response("heap full\n", { status: 503 });
     const answer = new Promise<number>((resolve) => waiting.push(resolve));
     if (!requests.trySend(question)) {

@@ -43,8 +43,10 @@ export interface Ghost {
   perhapsAllocated: number;
   /** Objects that may have been lost: one per worker that died in an alloc or a free. */
   lost: number;
-  /** Somebody closed an epoch by a call of its own. */
-  closedByHand: boolean;
+  /** Calls that close epochs whoever is inside, and have not returned; those that somebody died in never do. */
+  closings: number;
+  /** Eras below this one were closed so. */
+  closedBelow: number;
   /** Seats and who sits there. */
   readonly sitters: Map<number, number>;
 }
@@ -69,7 +71,8 @@ export function newGhost(workers: number): Ghost {
     allocated: 0,
     perhapsAllocated: 0,
     lost: 0,
-    closedByHand: false,
+    closings: 0,
+    closedBelow: 0,
     sitters: new Map(),
   };
 }
@@ -94,7 +97,8 @@ export function copyGhost(ghost: Ghost): Ghost {
     allocated: ghost.allocated,
     perhapsAllocated: ghost.perhapsAllocated,
     lost: ghost.lost,
-    closedByHand: ghost.closedByHand,
+    closings: ghost.closings,
+    closedBelow: ghost.closedBelow,
     sitters: new Map(ghost.sitters),
   };
 }

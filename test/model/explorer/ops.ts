@@ -113,8 +113,9 @@ export const advance: Op = {
   text: "advance",
   *run(actor) {
     // It closes the era before, whoever is inside.
-    actor.world.oracle.ghost.closedByHand = true;
+    actor.world.oracle.beginClosing(actor.worker);
     const { era } = (yield* actor.heap.advanceEpoch()) as { era: number };
+    actor.world.oracle.endClosing(actor.worker, era);
     actor.worker.see(era);
     actor.world.oracle.closed(actor.worker, era);
   },
@@ -129,8 +130,9 @@ export function close(era: number): Op {
   return {
     text: `close ${era}`,
     *run(actor) {
-      actor.world.oracle.ghost.closedByHand = true;
+      actor.world.oracle.beginClosing(actor.worker);
       const report = (yield* actor.heap.closeEpoch(refOf(actor, era))) as { reason?: string };
+      actor.world.oracle.endClosing(actor.worker, report.reason === "never-opened" ? 0 : era + 1);
       actor.worker.see(report.reason?.length ?? 0);
       if (report.reason !== "never-opened") actor.world.oracle.closed(actor.worker, era + 1);
     },
@@ -143,9 +145,10 @@ export function discard(era: number): Op {
     discards: era,
     *run(actor) {
       const { oracle } = actor.world;
-      oracle.ghost.closedByHand = true;
+      oracle.beginClosing(actor.worker);
       oracle.beginDiscard([era]);
       const report = (yield* actor.heap.discardEpoch(refOf(actor, era))) as { reason?: string };
+      oracle.endClosing(actor.worker, era + 1);
       actor.worker.see(report.reason?.length ?? 0);
       oracle.endDiscard([era]);
       oracle.closed(actor.worker, era + 1);
@@ -160,26 +163,35 @@ export function discardBefore(era: number): Op {
     discards: era - 1,
     *run(actor) {
       const { oracle } = actor.world;
-      oracle.ghost.closedByHand = true;
+      oracle.beginClosing(actor.worker);
       const eras = Array.from({ length: era }, (_, e) => e);
       oracle.beginDiscard(eras);
       const report = (yield* actor.heap.discardBefore(refOf(actor, era))) as { reason?: string };
+      oracle.endClosing(actor.worker, era);
       actor.worker.see(report.reason?.length ?? 0);
       oracle.endDiscard(eras);
     },
   };
 }
 
+export interface EnterOptions {
+  readonly auto?: boolean;
+  readonly label?: string;
+  readonly epoch?: number;
+  readonly unordered?: boolean;
+}
+
 /** Opens a domain on the current epoch, or on a ring slot's. */
 export function enter(
   name: string,
-  { auto = true, label = "", epoch }: { auto?: boolean; label?: string; epoch?: number } = {},
+  { auto = true, label = "", epoch, unordered = false }: EnterOptions = {},
 ): Op {
   return {
     text: `enter ${name}`,
     *run(actor) {
       const { oracle } = actor.world;
-      const options = epoch === undefined ? { label, autoClose: auto } : { label, autoClose: auto, epoch };
+      const common = { label, autoClose: auto, unordered };
+      const options = epoch === undefined ? common : { ...common, epoch };
       try {
         const domain = (yield* actor.heap.openDomain(options)) as Actor["domains"] extends Map<
           string,

@@ -191,6 +191,20 @@ export class Oracle {
     this.machine.noteGhost(0x66660000 + this.ghost.highestFloor * 64 + worker.index);
   }
 
+  /** A call begins that closes epochs whoever is inside. */
+  beginClosing(worker: LogicalWorker): void {
+    this.ghost.closings++;
+    this.machine.noteGhost(0x7a7a0000 + worker.index);
+  }
+
+  /** It has closed nothing from `era` on. */
+  endClosing(worker: LogicalWorker, era: number): void {
+    this.ghost.closings--;
+    this.ghost.closedBelow = Math.max(this.ghost.closedBelow, era);
+    this.machine.noteGhost(0x7a7a0000 + worker.index);
+    this.machine.noteGhost(0x7a7b0000 + this.ghost.closedBelow);
+  }
+
   beginDiscard(eras: readonly number[]): void {
     for (const era of eras) this.ghost.discarding.add(era);
     for (const held of this.ghost.held.values()) {

@@ -177,8 +177,7 @@ export class PermitsOracle {
   /** Permits that nobody living holds or has sent. */
   private available(): number {
     let count = 0;
-    for (let index = 0; index < this.limit; index++)
-      if (this.living(this.word(index)) === undefined) count++;
+    for (let index = 0; index < this.limit; index++) if (this.living(this.word(index)) === undefined) count++;
     return count;
   }
 

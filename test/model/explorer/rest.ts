@@ -233,7 +233,6 @@ function giveAllBack(world: World): string | undefined {
     if (janitor.free(handle as never)) return `I3: ${oracle.name(handle)} could be freed twice`;
   }
   held.clear();
-  oracle.ghost.closedByHand = true;
   syncAll(world);
   const counted = checkRest(world, "after freeing everything", false);
   if (counted !== undefined) return counted;

@@ -148,7 +148,8 @@ export class TruthWords {
       this.oracle.fail(`I9: an epoch record went back from ${describeRec(before)} to ${describeRec(now)}`);
     }
     const era = recEra(before);
-    if (this.oracle.ghost.closedByHand || !same || recState(before) !== EPOCH_ACTIVE) return;
+    const { closings, closedBelow } = this.oracle.ghost;
+    if (closings > 0 || era < closedBelow || !same || recState(before) !== EPOCH_ACTIVE) return;
     if (this.oracle.isReferenced(era))
       this.oracle.fail(`I10: era ${era} was closed while somebody is inside`);
   }

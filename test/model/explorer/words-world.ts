@@ -151,7 +151,8 @@ export class WordsWorld {
     if (permits.length === 0) return words;
     const heap = { seat: 200, incarnation: 1, i32: new Int32Array(64) };
     const limit = new Int32Array(this.instances.plain.Permits.create(heap, permits.length).buffer);
-    if (limit.length !== PERMITS + permits.length) throw new Error("a limit has another layout than known here");
+    if (limit.length !== PERMITS + permits.length)
+      throw new Error("a limit has another layout than known here");
     words.set(limit);
     permits.forEach((worker, index) => {
       if (worker > 0) words[PERMITS + index] = ownerWord({ seat: worker, incarnation: 1 });

@@ -8,6 +8,7 @@ import { REGRESSIONS } from "./regressions.js";
 import { RING_MUTATIONS } from "./rings.js";
 import { SEAT_MUTATIONS } from "./seats.js";
 import { SLAB_MUTATIONS } from "./slabs.js";
+import { UNORDERED_MUTATIONS } from "./unordered.js";
 
 /** Nothing is changed: a runner that calls this one caught would call anything caught. */
 const IDENTITY: Mutation = {
@@ -28,4 +29,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REGRESSIONS,
   ...RING_MUTATIONS,
   ...PERMIT_MUTATIONS,
+  ...UNORDERED_MUTATIONS,
 ];

@@ -1,5 +1,5 @@
 /** Faults in the limit that threads share. */
-import { change, drop, type Mutation, swap } from "./mutation.js";
+import { change, drop, type Mutation } from "./mutation.js";
 
 const PERMITS = "../pool/permits.ts";
 const STORE = change(PERMITS, "  type SlabHeap,\n}", "  type SlabHeap,\n  storeSeq,\n}");
@@ -28,7 +28,8 @@ export const PERMIT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "permit-ring-uncounted",
-    breaks: "A call takes the bit away and counts nothing: where the next waiter sets it again, nothing has changed.",
+    breaks:
+      "A call takes the bit away and counts nothing: where the next waiter sets it again, nothing has changed.",
     edits: [
       change(
         PERMITS,
@@ -102,9 +103,7 @@ export const PERMIT_MUTATIONS: readonly Mutation[] = [
   {
     name: "permit-of-the-living",
     breaks: "Every holder is taken for dead.",
-    edits: [
-      change(PERMITS, "this.owners.freeDead(this.heap)", "this.owners.freeDead({ seats: () => [] })"),
-    ],
+    edits: [change(PERMITS, "this.owners.freeDead(this.heap)", "this.owners.freeDead({ seats: () => [] })")],
     scenarios: ["permit-take-give"],
   },
   {
@@ -115,7 +114,8 @@ export const PERMIT_MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "permit-sent-unnumbered",
-    breaks: "Two journeys of one sender look the same: who is late with the first message gets the permit of the second.",
+    breaks:
+      "Two journeys of one sender look the same: who is late with the first message gets the permit of the second.",
     edits: [
       change(
         PERMITS,

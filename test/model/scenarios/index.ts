@@ -15,6 +15,7 @@ import { REGRESSIONS } from "./regressions.js";
 import { RINGS } from "./rings.js";
 import { SEATS } from "./seats.js";
 import { SLABS } from "./slabs.js";
+import { UNORDERED } from "./unordered.js";
 
 export const SCENARIOS: readonly AnyScenario[] = [
   ...OBJECTS,
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly AnyScenario[] = [
   ...DISCARDS,
   ...SLABS,
   ...DOMAINS,
+  ...UNORDERED,
   ...SEATS,
   ...DEATHS,
   ...COUNTS,
