@@ -13,7 +13,7 @@ import { allocText, readText } from "temporal-slab/data";
 import { HandleRing } from "temporal-slab/ring";
 
 const heap = SlabHeap.create({ capacity: 32 * 1024 * 1024 });
-const rotator = new EpochRotator(heap, { everyDomains: 64, everyMs: 1000 });
+const rotator = new EpochRotator(heap, { everyDomains: 64, everyMs: 1000, label: "texts" });
 const requests = HandleRing.create(heap);
 const replies = HandleRing.create(heap);
 
@@ -21,27 +21,34 @@ const worker = new Worker(new URL("./worker.ts", import.meta.url), {
   workerData: { heap: heap.share(), requests: requests.share(), replies: replies.share() },
 });
 heap.watch(worker);
-const workerGone = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-
-/** One worker answers in order: whoever asked first is answered first. */
+/** One worker answers in order: whoever asked first is answered first, with 0 when the worker is gone. */
 const waiting: ((handle: number) => void)[] = [];
+const workerGone = new Promise<void>((resolve) => {
+  worker.once("exit", () => {
+    requests.close();
+    replies.close();
+    for (const answer of waiting.splice(0)) answer(0);
+    resolve();
+  });
+});
+worker.once("error", (error) => console.error(error));
 const collecting = (async () => {
   for await (const handle of replies) waiting.shift()?.(handle);
 })();
 
 async function handler(request: Request): Promise<Response> {
   const text = await request.text();
-  const label = `${request.method} ${new URL(request.url).pathname}`;
-  return runInDomain(heap, { label, rotator }, async (domain) => {
+  return runInDomain(heap, { label: request.method, rotator }, async (domain) => {
     const question = allocText(heap, text, domain);
     if (question === 0) return new Response("heap full\n", { status: 503 });
     const answer = new Promise<number>((resolve) => waiting.push(resolve));
     if (!requests.trySend(question)) {
       waiting.pop();
       heap.free(question);
-      return new Response("busy\n", { status: 503 });
+      return new Response(requests.closed ? "worker died\n" : "busy\n", { status: 503 });
     }
     const handle = (await answer) as typeof question;
+    if (handle === 0) return new Response("worker died\n", { status: 502 });
     try {
       return new Response(readText(heap, handle));
     } finally {

@@ -17,6 +17,7 @@ const heap = SlabHeap.create({ capacity: 32 * 1024 * 1024 });
 const pool = new BufferPool(heap, { label: "bodies", maxBuffers: 64 });
 const requests = HandleRing.create(heap);
 const replies = HandleRing.create(heap);
+/** By number of request: who waits for the count; -1 when the worker is gone. */
 const pending = new Map<number, (words: number) => void>();
 let lastId = 0;
 
@@ -24,6 +25,13 @@ const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "modu
 const ref = heap.share();
 worker.postMessage({ heap: ref, requests: requests.share(), replies: replies.share() });
 heap.watch(worker, ref);
+worker.addEventListener("error", (event) => {
+  event.preventDefault();
+  console.error(event.message);
+  worker.terminate();
+  requests.close();
+  for (const answer of pending.values()) answer(-1);
+});
 
 /** The worker answers by writing the count into the header and sending the handle back. */
 const collecting = (async () => {
@@ -44,8 +52,9 @@ async function handler(request: Request): Promise<Response> {
     heap.viewAs(buffer.handle, Int32Array, 2).set([id, body.length]);
     buffer.bytes.set(body, HEADER_BYTES);
     const counted = new Promise<number>((resolve) => pending.set(id, resolve));
-    await requests.sendAsync(buffer.handle);
-    return Response.json({ bytes: body.length, words: await counted });
+    const words = (await requests.sendAsync(buffer.handle)) ? await counted : -1;
+    if (words < 0) return new Response("worker died\n", { status: 502 });
+    return Response.json({ bytes: body.length, words });
   } finally {
     buffer.release();
   }

@@ -19,7 +19,7 @@ const DIGEST_BYTES = 32;
 
 export async function startServer({ port = 0, workers = 2, capacity = 64 * 1024 * 1024 } = {}) {
   const heap = SlabHeap.create({ capacity });
-  const rotator = new EpochRotator(heap, { everyDomains: 256, everyMs: 1000 });
+  const rotator = new EpochRotator(heap, { everyDomains: 256, everyMs: 1000, label: "bodies" });
   const replies = HandleRing.create(heap, { producers: 4 * workers });
   /** By number of request: who waits for the reply, and which worker owes it. */
   const pending = new Map();
@@ -97,6 +97,8 @@ export async function startServer({ port = 0, workers = 2, capacity = 64 * 1024 
       if (bytes.length === 0) return refuse(outgoing, 503, "heap full");
       outgoing.setHeader("x-sha256", bytes.toString("hex", 0, DIGEST_BYTES));
       outgoing.setHeader("content-length", bytes.length - DIGEST_BYTES);
+      // The client left meanwhile: "close" has been and does not come again.
+      if (outgoing.destroyed) return;
       // The socket reads the shared bytes until it has written them: the reply is freed after that.
       await new Promise((resolve) => {
         outgoing.once("close", resolve);
@@ -113,7 +115,8 @@ export async function startServer({ port = 0, workers = 2, capacity = 64 * 1024 
   }
 
   const server = createServer((incoming, outgoing) => {
-    const label = `${incoming.method} ${incoming.url}`;
+    // Names the route, not the client: a heap remembers a few labels, not thousands.
+    const label = `${incoming.method} /`;
     runInDomain(heap, { label, rotator }, (domain) => answer(incoming, outgoing, domain)).catch((error) => {
       outgoing.destroy(error);
     });

@@ -1,5 +1,5 @@
 /**
- * A cache whose generations are epochs: no timer per entry, no list to walk.
+ * A cache whose generations are epochs: no timer per entry, and memory that goes back all at once.
  *
  * An entry lives in the epoch it was written in. `tick()` opens the next one and drops every entry of the epoch that is
  * `generations` old, all at once: their handles are stale from that instant, and a lookup notices. An entry that is
@@ -33,7 +33,9 @@ export class SessionCache {
       this.stats.full++;
       return false;
     }
-    this.#heap.free(this.#handles.get(key) ?? NULL_HANDLE);
+    const old = this.#handles.get(key);
+    // False when it was dropped with its epoch: nothing is left to free then.
+    if (old !== undefined) this.#heap.free(old);
     this.#handles.set(key, handle);
     return true;
   }
@@ -60,7 +62,7 @@ export class SessionCache {
     this.#epochs.shift();
     const { objectsDiscarded } = this.#heap.discardBefore(this.#epochs[0]);
     this.stats.dropped += objectsDiscarded;
-    // Keys of dropped entries cost some bytes until they are asked for; sweep them now and then.
+    // The keys are this thread's own, so it walks them; the entries' memory is back already.
     for (const [key, handle] of this.#handles) if (!this.#heap.isLive(handle)) this.#handles.delete(key);
     return objectsDiscarded;
   }

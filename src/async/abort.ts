@@ -20,12 +20,12 @@ export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise
     // Also after an abort: what `work` comes to is handled here, and no unhandled rejection.
     work.then(
       (value) => {
-        unlisten(signal, onAbort);
         resolve(value);
+        unlisten(signal, onAbort);
       },
       (error) => {
-        unlisten(signal, onAbort);
         reject(error);
+        unlisten(signal, onAbort);
       },
     );
   });

@@ -128,8 +128,8 @@ export class EpochKeeper implements DomainHost {
   moveOn(): boolean {
     const from = this.current;
     const displaced = refOf(from.era + 1 - RING_SIZE);
-    this.sweep();
     if (this.inside.has(displaced.era) || this.heap.refcount(displaced) > 0) return false;
+    this.sweep();
     try {
       this.count(this.heap.closeEpoch(from));
     } catch (error) {

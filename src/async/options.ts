@@ -120,7 +120,8 @@ function checkOnRotate(value: unknown): OnRotate | undefined {
 function checkSignal(signal: unknown): void {
   if (signal === undefined) return;
   const given: Partial<AbortSignal> = typeof signal === "object" && signal !== null ? signal : {};
-  if (typeof given.aborted === "boolean" && typeof given.addEventListener === "function") return;
+  const listens = [given.addEventListener, given.removeEventListener].every((f) => typeof f === "function");
+  if (typeof given.aborted === "boolean" && listens) return;
   throw new InvalidTypeError(`Option "signal" must be an AbortSignal; got ${describeValue(signal)}.`);
 }
 

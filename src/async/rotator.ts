@@ -71,7 +71,7 @@ const kept = new WeakMap<SlabHeap, Set<EpochRotator>>();
  *   ring slot, the current epoch grows, and `stats().delayed` says so. `heap.advanceEpoch()` does not ask; leave it
  *   to the rotators.
  * - It looks at the clock when a domain opens and every 100 ms (less with a shorter `everyMs`), without keeping the
- *   process alive. An epoch in which no domain was opened or allocated is not replaced by the clock.
+ *   process alive. An epoch that none of its own domains has been in is not replaced by its clock.
  *
  * @example
  * ```ts

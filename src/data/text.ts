@@ -26,7 +26,7 @@ const LENGTH_BYTES = 4;
  * Returns NULL_HANDLE, as `alloc` does, when the heap is full or the epoch is not open; `heap.lastFailure` says
  * which. `where`: the ring slot of an epoch (default: the current one), or a domain of the same heap. Throws
  * {@link InvalidTypeError} for what is no heap, text or domain, {@link InvalidValueError} for a text larger than the heap
- * or a domain of another one.
+ * or a domain of another one, and what the domain's `alloc` throws once it has ended.
  *
  * @example
  * ```ts

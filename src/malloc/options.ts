@@ -3,6 +3,7 @@ import {
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
   describeValue,
+  HeapFormatError,
   type HeapOptions,
   InvalidTypeError,
   InvalidValueError,
@@ -23,7 +24,8 @@ export interface MemPoolOptions {
   /**
    * Bytes of payload, 1..4 GiB; default 64 MiB. The pool gets that much in whole slabs of 4 KiB to 64 KiB, and one
    * slab more for each size class, so that small pools too can serve every size at once. Address space only: pages
-   * are touched on use. Ignored with `buf`.
+   * are touched on use. Where the runtime ends buffers at 4 GiB (Node 20, Bun) the largest pools get less. Ignored
+   * with `buf`.
    */
   size?: number;
   /** Allocate in this heap, beside whoever else uses it. `release()` leaves it attached. Not with `buf` or `size`. */
@@ -115,7 +117,15 @@ export function openHeap(options: MemPoolOptions): Opened {
 function attachTo(buf: SharedArrayBuffer, { align, sameThread }: MemPoolOptions): Opened {
   const token = 1 + Math.floor(Math.random() * (2 ** 31 - 2));
   const ref = { kind: "temporal-slab/heap", layoutVersion: LAYOUT_VERSION, buffer: buf, token } as const;
-  const heap = SlabHeap.attach(ref, { sameThread: sameThread === true });
+  let heap: SlabHeap;
+  try {
+    heap = SlabHeap.attach(ref, { sameThread: sameThread === true });
+  } catch (error) {
+    if (!(error instanceof HeapFormatError)) throw error;
+    throw new HeapFormatError(
+      `Option "buf" holds no pool that "skipInitialization" could use; leave that out to build one. ${error.message}`,
+    );
+  }
   try {
     checkClasses(heap, align);
   } catch (error) {

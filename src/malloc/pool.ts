@@ -101,7 +101,7 @@ export class MemPool implements Disposable {
   }
 
   /**
-   * Frees the block that starts at a pointer, or that an array from {@link mallocAs} lies in, whichever thread allocated
+   * Frees the block that starts at a pointer, or where an array from {@link mallocAs} starts, whichever thread allocated
    * it. Returns false, and harms nothing, for anything that is not the start of a live block: freed already, in the
    * middle of one, of another buffer. Throws {@link InvalidTypeError} for what is neither number nor array.
    *
@@ -172,6 +172,7 @@ export class MemPool implements Disposable {
   callocAs(type: ArrayType, length: number, fill: number | bigint = 0): PoolArrays[ArrayType] | undefined {
     const ElementArray = classOf("callocAs", type);
     checkFill(ElementArray.name, holdsBigInts(ElementArray), fill);
+    checkNumber("callocAs: length", length);
     const array = this.mallocAs(type, length);
     if (array === undefined) return undefined;
     if (fill === 0 && !Object.is(fill, -0)) {

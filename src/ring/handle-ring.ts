@@ -150,12 +150,12 @@ export class HandleRing implements Disposable {
    * Sends as many of `handles[from..to)` as fit, in that order, with a single publication; returns how many. Throws like
    * {@link trySend} at the first of them that is no handle, and then has sent none; those that do not fit are not looked at.
    */
-  trySendMany(handles: ArrayLike<Handle>, from = 0, to: number = handles.length): number {
+  trySendMany(handles: ArrayLike<Handle>, from = 0, to?: number): number {
     this.heap.assertAttached("trySendMany");
     const length = lengthOf("trySendMany: handles", handles);
     checkWhole("trySendMany: from", from, 0, length);
-    checkWhole("trySendMany: to", to, 0, length);
-    return this.sender.trySendMany(handles, from, to);
+    if (to !== undefined) checkWhole("trySendMany: to", to, 0, length);
+    return this.sender.trySendMany(handles, from, to ?? length);
   }
 
   /** Sends a handle, blocking the thread while its lane is full. False: the time is over, or the ring is closed. Otherwise as {@link trySend}. */
@@ -195,9 +195,11 @@ export class HandleRing implements Disposable {
         if (first && this.trySend(handle)) return true;
         const left = timeLeft(deadline, RECHECK_MS);
         if (left === 0) return false;
-        if (!first) await sends.change(left, signal);
+        if (!first) await sends.turn(ticket, deadline, signal);
         else if (sender.prepareToWait())
           await waitAsync(shape.m, sender.waitsAt, 1, { timeoutMs: left, signal });
+        // Nothing is sent for a call that was given up, also where the wait ended for another reason.
+        checkAborted(signal);
       }
       return false;
     } finally {
@@ -318,7 +320,7 @@ export class HandleRing implements Disposable {
         if (next !== NULL_HANDLE || receiver.hasEnded()) return next;
         const left = timeLeft(deadline, RECHECK_MS);
         if (left === 0) return NULL_HANDLE;
-        if (!first) await receives.change(left, signal);
+        if (!first) await receives.turn(ticket, deadline, signal);
         else if (receiver.prepareToWait())
           await waitAsync(shape.m, receiver.stateAt, WAITING, { timeoutMs: left, signal });
         // Nothing is taken for a call that was given up, also where the wait ended for another reason.

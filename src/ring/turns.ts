@@ -1,35 +1,74 @@
-import { storeSeq } from "../allocator/index.js";
 /** Waiting calls of one thread, served in the order they were made. */
-import { type AbortSignalLike, waitAsync, wake } from "../threads/index.js";
+import { type AbortSignalLike, timeLeft } from "../threads/index.js";
 
+/** Timers cannot be set further ahead. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** A call's place in the line. */
+export interface Ticket {
+  before: Ticket | undefined;
+  behind: Ticket | undefined;
+  /** Ends the wait of whoever holds the ticket; nothing before it has waited, and after its wait has ended. */
+  call: (() => void) | undefined;
+}
+
+/**
+ * Only the first in line looks at shared words and waits for them. Everybody behind it waits on a promise, with no timer
+ * but its own deadline: a thousand of them cost nothing until one leaves, and that one calls one. A linked list, because
+ * a call may be given up anywhere in the line.
+ */
 export class Turns {
-  private readonly waiting: object[] = [];
-  /** Counts up as calls end. Shared only because that is what can be waited for: no other thread sees it. */
-  private readonly word = new Int32Array(new SharedArrayBuffer(4));
+  private first: Ticket | undefined;
+  private last: Ticket | undefined;
 
   /** Whether a call is waiting: a new one has to queue behind it. */
   get busy(): boolean {
-    return this.waiting.length > 0;
+    return this.first !== undefined;
   }
 
-  join(): object {
-    const ticket = {};
-    this.waiting.push(ticket);
+  join(): Ticket {
+    const ticket: Ticket = { before: this.last, behind: undefined, call: undefined };
+    if (this.last === undefined) this.first = ticket;
+    else this.last.behind = ticket;
+    this.last = ticket;
     return ticket;
   }
 
-  isFirst(ticket: object): boolean {
-    return this.waiting[0] === ticket;
+  isFirst(ticket: Ticket): boolean {
+    return this.first === ticket;
   }
 
-  leave(ticket: object): void {
-    this.waiting.splice(this.waiting.indexOf(ticket), 1);
-    storeSeq(this.word, 0, ((this.word[0] as number) + 1) | 0);
-    wake(this.word, 0);
+  /** Takes the ticket out of the line; once. The one behind the first is first now, and called. */
+  leave({ before, behind }: Ticket): void {
+    if (behind === undefined) this.last = before;
+    else behind.before = before;
+    if (before !== undefined) {
+      before.behind = behind;
+      return;
+    }
+    this.first = behind;
+    behind?.call?.();
   }
 
-  /** Until some other call has ended, at most `timeoutMs`. */
-  async change(timeoutMs: number, signal: AbortSignalLike | undefined): Promise<void> {
-    await waitAsync(this.word, 0, this.word[0] as number, { timeoutMs, signal });
+  /**
+   * Until it is the ticket's turn or the deadline is over; which of them, if any, the caller has to look. Rejects with the
+   * signal's reason when that aborts meanwhile. The timer and the listener belong to this call, which takes them away
+   * itself: whoever leaves does nothing here but resolve a promise, so that nothing of this call can make it fail.
+   */
+  async turn(ticket: Ticket, deadline: number, signal: AbortSignalLike | undefined): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let onAbort: (() => void) | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        onAbort = () => reject(signal?.reason);
+        signal?.addEventListener("abort", onAbort);
+        if (deadline !== Number.POSITIVE_INFINITY)
+          timer = setTimeout(resolve, timeLeft(deadline, LONGEST_TIMER_MS));
+        ticket.call = resolve;
+      });
+    } finally {
+      clearTimeout(timer);
+      if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+    }
   }
 }

@@ -125,4 +125,17 @@ describe("refuses", () => {
     expectRight(body, await post(body));
     await expectNothingLeft();
   });
+
+  test("clients that go away while the worker is at it", async () => {
+    const body = Buffer.alloc(1024 * 1024, "x");
+    for (let i = 0; i < 10; i++) {
+      const socket = connect(server.port, "127.0.0.1");
+      await new Promise((resolve) => socket.once("connect", resolve));
+      socket.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n`);
+      await new Promise((resolve) => socket.write(body, resolve));
+      socket.destroy();
+    }
+    while (server.heap.counters().liveObjects > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await expectNothingLeft();
+  });
 });

@@ -1,6 +1,6 @@
 /**
  * Defends: threads share a pool: blocks keep their contents whoever allocates, moves and frees them; of two threads that
- * free one pointer exactly one is told so; a thread that dies in the middle takes nothing with it that freeAll does not
+ * free one pointer exactly one is told so, unless one owns the slab (the block is freed once all the same); a thread that dies in the middle takes nothing with it that freeAll does not
  * bring back, and damages nobody's blocks.
  * Method: real workers on the built package; stamped blocks, traded through a mailbox, compared in full; the heap is
  * verified while all rest; pointers freed by two threads at a time; workers terminated at random instants.

@@ -74,16 +74,8 @@ export class EpochDomain implements Disposable {
   exit(): void {
     this.heap.assertAttached("EpochDomain.exit");
     this.checkOrder();
-    const errors = this.levels === 1 ? this.runDeferred() : [];
-    if (errors.length > 0) {
-      this.leave();
-      throwAll(errors);
-    }
-    // A callback may have left the domain itself, or have left another one entered.
-    if (this.levels > 0) {
-      this.checkOrder();
-      this.leave();
-    }
+    if (this.levels > 1) this.leave();
+    else this.end();
   }
 
   /**
@@ -119,11 +111,35 @@ export class EpochDomain implements Disposable {
 
   /** Leaves every level that is still entered. Once the heap is detached it only runs what was deferred. */
   [Symbol.dispose](): void {
+    while (this.levels > 1 && !this.heap._a.detached) this.exit();
+    if (this.levels === 0) return;
+    if (!this.heap._a.detached) this.checkOrder();
+    this.end();
+  }
+
+  /** Leaves the last level after running what was deferred, and throws the errors of that. */
+  private end(): void {
+    const errors: unknown[] = [];
+    for (let callback = this.deferred.pop(); callback !== undefined; callback = this.deferred.pop()) {
+      try {
+        callback();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    // A callback may have left the domain itself, detached the heap (the seat may be another thread's by now), or have
+    // left another domain entered.
     if (this.heap._a.detached) {
       this.levels = 0;
-      throwAll(this.runDeferred());
+    } else if (this.levels > 0) {
+      try {
+        this.checkOrder();
+        this.leave();
+      } catch (error) {
+        errors.push(error);
+      }
     }
-    while (this.levels > 0) this.exit();
+    throwAll(errors);
   }
 
   private leave(): void {
@@ -144,18 +160,6 @@ export class EpochDomain implements Disposable {
 
   private notEntered(method: string): DomainOrderError {
     return new DomainOrderError(`EpochDomain.${method}: ${this.describe()} is not entered.`);
-  }
-
-  private runDeferred(): unknown[] {
-    const errors: unknown[] = [];
-    for (let callback = this.deferred.pop(); callback !== undefined; callback = this.deferred.pop()) {
-      try {
-        callback();
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    return errors;
   }
 
   private describe(): string {

@@ -25,9 +25,24 @@ export function currentThreadId(): number {
   }
 }
 
-/** Calls `tick` every `intervalMs` without keeping the process alive; returns how to stop it. */
+/** Calls `work` in the asynchronous context of this module's loading, where the runtime has such contexts. */
+const outOfContext: (work: () => unknown) => unknown = (() => {
+  try {
+    const hooks = globals.process?.getBuiltinModule?.("async_hooks") as
+      | { AsyncLocalStorage?: { snapshot?(): (work: () => unknown) => unknown } }
+      | undefined;
+    return hooks?.AsyncLocalStorage?.snapshot?.() ?? ((work) => work());
+  } catch {
+    return (work) => work();
+  }
+})();
+
+/**
+ * Calls `tick` every `intervalMs` without keeping the process alive; returns how to stop it. The timer would keep whatever
+ * belongs to the context it is started in: a heap attached by a request must not hold that request.
+ */
 export function startUnrefTimer(tick: () => void, intervalMs: number): () => void {
-  const timer: unknown = setInterval(tick, intervalMs);
+  const timer: unknown = outOfContext(() => setInterval(tick, intervalMs));
   if (typeof timer === "number") globals.Deno?.unrefTimer?.(timer);
   else (timer as TimerLike).unref?.();
   return () => clearInterval(timer as Parameters<typeof clearInterval>[0]);

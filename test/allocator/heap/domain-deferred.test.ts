@@ -131,6 +131,60 @@ describe("deferred callbacks", () => {
     expect(refcount()).toBe(0);
   });
 
+  test("that leave the domain, and another one that throws: others' memberships stay", () => {
+    const outer = heap.openDomain({ autoClose: true });
+    const side = heap.openDomain({ unordered: true });
+    for (const unordered of [false, true]) {
+      const domain = heap.openDomain({ unordered });
+      domain.defer(() => domain.exit());
+      domain.defer(() => {
+        throw new Error("late");
+      });
+      expect(() => domain.exit()).toThrow("late");
+      expect([domain.depth, outer.depth, side.depth, refcount()]).toEqual([0, 1, 1, 2]);
+      expect(EpochDomain.current(heap)).toBe(outer);
+    }
+    side.exit();
+    outer.exit();
+  });
+
+  test("that open a domain and throw: the order is told beside the error, and can be put right", () => {
+    const domain = heap.openDomain();
+    let inner: EpochDomain | undefined;
+    domain.defer(() => {
+      inner = heap.openDomain();
+      throw new Error("in between");
+    });
+    expect(() => domain.exit()).toThrow(AggregateError);
+    expect([domain.depth, inner?.depth]).toEqual([1, 1]);
+    inner?.exit();
+    domain.exit();
+    expect(refcount()).toBe(0);
+  });
+
+  test.each([false, true])(
+    "that detach the heap leave the seat's next holder alone; unordered: %s",
+    (unordered) => {
+      const other = another(heap);
+      const domain = heap.openDomain({ unordered });
+      let guest: EpochDomain | undefined;
+      let next: SlabHeap | undefined;
+      domain.defer(() => {
+        heap.detach();
+        next = another(other);
+        guest = next.openDomain({ autoClose: true });
+      });
+      domain[Symbol.dispose]();
+      expect(next?.seat).toBe(1);
+      expect([domain.depth, guest?.depth]).toEqual([0, 1]);
+      expect(guest === undefined ? 0 : other.refcount(guest.epoch)).toBe(1);
+      guest?.exit();
+      next?.detach();
+      expectHealthy(other);
+      other.detach();
+    },
+  );
+
   test("run when a domain is disposed after detach", () => {
     const seen: number[] = [];
     const domain = heap.openDomain();

@@ -16,6 +16,7 @@ import type { leaveSeat, takeSeat } from "../../../src/allocator/seats/seat.js";
 import type { sync } from "../../../src/allocator/seats/sync.js";
 import type { HeapOptions } from "../../../src/allocator/types.js";
 import type { readLabel } from "../../../src/allocator/words/label.js";
+import type { EpochKeeper } from "../../../src/async/keeper.js";
 import type { Permits } from "../../../src/pool/permits.js";
 import type { closeRing } from "../../../src/ring/layout.js";
 import type { Receiver } from "../../../src/ring/receiver.js";
@@ -43,6 +44,7 @@ export interface Allocator {
   readonly readLabel: typeof readLabel;
   readonly ringOf: (era: number) => number;
   readonly OwnerWords: typeof OwnerWords;
+  readonly EpochKeeper: typeof EpochKeeper;
   readonly Permits: {
     /** Private in the sources, where a limit is made by `create` and found by `open`. */
     new (heap: object, m: Int32Array, buffer: ArrayBufferLike): Permits;

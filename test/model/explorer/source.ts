@@ -1,5 +1,5 @@
 /**
- * The sources of the allocator, of owner words, the ring and a pool's permits as modules to run: once as they are, once
+ * The sources of the allocator, of owner words, the ring, a pool's permits and a rotator's keeper as modules to run: once as they are, once
  * stoppable before every shared access.
  *
  * Both are made smaller on purpose, so that rare paths become common: a ring of two epochs instead of 16, few label
@@ -28,6 +28,12 @@ const SMALLER: readonly Edit[] = [
   { file: "words/epoch-word.ts", find: "RING_BITS = 4;", replace: "RING_BITS = 1;" },
   { file: "words/label.ts", find: "TEXT_WORDS = 8;", replace: "TEXT_WORDS = 2;" },
   { file: "heap/alloc.ts", find: "MAX_ERA_CHASES = 64;", replace: "MAX_ERA_CHASES = 4;" },
+  // Constructors cannot stop: scenarios make a keeper that has seen the first epoch.
+  {
+    file: "../async/keeper.ts",
+    find: "    this.current = heap.currentEpoch;\n    if (discard) this.startAfresh();",
+    replace: "    this.current = { id: 0 as EpochId, era: 2 };\n    if (discard) this.discardFrom = 2;",
+  },
   // The process's memory differs from run to run, and nothing depends on it.
   { file: "heap/close.ts", find: "RSS_BURST = 16;", replace: "RSS_BURST = 0;" },
 ];
@@ -53,7 +59,7 @@ const root = process.cwd();
 const folder = join(root, "src/allocator");
 /** Further sources with words of their own; what only wraps them is left out. */
 const ALSO = ["../threads", "../ring"].map((path) => join(folder, path));
-const SINGLE = ["../pool/permits.ts"].map((path) => join(folder, path));
+const SINGLE = ["../pool/permits.ts", "../async/keeper.ts"].map((path) => join(folder, path));
 const WRAPPERS = ["handle-ring.ts", "iterator.ts", "turns.ts"].map((name) => join(folder, "../ring", name));
 
 /** What the runs need of the sources; the same list for both versions. */
@@ -70,6 +76,7 @@ export { readLabel } from "./words/label.js";
 export { ringOf } from "./words/epoch-word.js";
 export { OwnerWords } from "../threads/owners.js";
 export { Permits } from "../pool/permits.js";
+export { EpochKeeper } from "../async/keeper.js";
 export { closeRing } from "../ring/layout.js";
 export { Receiver } from "../ring/receiver.js";
 export { Sender } from "../ring/sender.js";

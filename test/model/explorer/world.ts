@@ -26,6 +26,7 @@ import {
   seatWho,
 } from "../../../src/allocator/words/seat-word.js";
 import { LAST_GENERATION, SLOT_ALLOC, slotState } from "../../../src/allocator/words/slot-word.js";
+import type { EpochKeeper } from "../../../src/async/keeper.js";
 import type { Driver, Limits } from "./decisions.js";
 import { mix1, mix2, VisitedStates } from "./hash.js";
 import { type Allocator, type Instances, instancesOf } from "./instances.js";
@@ -75,6 +76,8 @@ export class Actor {
   heap: Stepping<SlabHeap> & { readonly _a: Attachment; domains: EpochDomain[] };
   readonly vars = new Map<string, number>();
   readonly domains = new Map<string, Stepping<EpochDomain> & EpochDomain>();
+  /** Of a rotator, in scenarios that have one. */
+  keeper: Stepping<EpochKeeper> | undefined;
 
   constructor(world: World, worker: LogicalWorker, own: Allocator) {
     this.world = world;
@@ -312,6 +315,7 @@ export class World {
       actor.heap = heap as Actor["heap"];
       actor.vars.clear();
       actor.domains.clear();
+      actor.keeper = undefined;
       for (const [name, handle] of this.varsAtStart[i] as ReadonlyMap<string, number>)
         actor.vars.set(name, handle);
       actor.worker.routine = this.script(actor, this.scenario.scripts[i] as readonly Op[]);

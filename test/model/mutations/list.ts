@@ -1,6 +1,7 @@
 /** Every mutation, by subject. */
 import { COUNT_MUTATIONS } from "./counts.js";
 import { EPOCH_MUTATIONS } from "./epochs.js";
+import { KEEPER_MUTATIONS } from "./keepers.js";
 import { change, type Mutation } from "./mutation.js";
 import { OBJECT_MUTATIONS } from "./objects.js";
 import { PERMIT_MUTATIONS } from "./permits.js";
@@ -30,4 +31,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...RING_MUTATIONS,
   ...PERMIT_MUTATIONS,
   ...UNORDERED_MUTATIONS,
+  ...KEEPER_MUTATIONS,
 ];

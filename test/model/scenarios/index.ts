@@ -6,6 +6,7 @@ import { DEATHS } from "./deaths.js";
 import { DISCARDS } from "./discards.js";
 import { DOMAINS } from "./domains.js";
 import { EPOCHS } from "./epochs.js";
+import { KEEPERS } from "./keepers.js";
 import { OBJECTS } from "./objects.js";
 import { OWNERS } from "./owners.js";
 import { PERMITS } from "./permits.js";
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly AnyScenario[] = [
   ...SLABS,
   ...DOMAINS,
   ...UNORDERED,
+  ...KEEPERS,
   ...SEATS,
   ...DEATHS,
   ...COUNTS,
