@@ -86,7 +86,8 @@ test.each<[string, Call]>([
   ["runInDomain", run],
   ["EpochRotator.open", open],
 ])("%s: signal", (_name, call) => {
-  for (const signal of [null, 1, {}, { aborted: false }, new AbortController()]) {
+  const deaf = { aborted: false, addEventListener: () => {} };
+  for (const signal of [null, 1, {}, { aborted: false }, deaf, new AbortController()]) {
     refused(call, { signal }, InvalidTypeError, '"signal"', "AbortSignal");
   }
 });

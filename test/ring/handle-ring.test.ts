@@ -164,7 +164,14 @@ describe("arguments", () => {
     const handles = [forged(1), forged(2)];
     expect(() => ring.trySendMany(handles, 0, 3)).toThrow(/to must be a whole number from 0 to 2; got 3/);
     expect(() => ring.trySendMany(handles, -1)).toThrow(/from must be/);
-    expect(() => ring.trySendMany(7 as never)).toThrow(/handles must be an array/);
+    for (const none of [null, undefined, 7, "ab"])
+      expect(() => ring.trySendMany(none as never)).toThrow(
+        expect.objectContaining({
+          code: "ERR_TSLAB_INVALID_TYPE",
+          message: expect.stringMatching(/handles must be an array/),
+        }),
+      );
+    expect(() => ring.trySendMany(handles, 0, null as never)).toThrow(/to must be a whole number/);
     expect(ring.trySendMany(handles, 2, 1)).toBe(0);
     expect(() => ring.tryReceiveMany(new Float64Array(2), 3)).toThrow(
       /max must be a whole number from 0 to 2/,
