@@ -160,7 +160,13 @@ export const rows = [
   },
 
   // temporal-slab/ring: passing handles, nothing allocated.
-  { id: "ring-same", title: "ring, one thread, by 32", unit: "ns/handle", script: "handle-ring", against: [] },
+  {
+    id: "ring-same",
+    title: "ring, one thread, by 32",
+    unit: "ns/handle",
+    script: "handle-ring",
+    against: [],
+  },
   {
     id: "ring-32",
     title: "ring, two threads, by 32",

@@ -9,7 +9,7 @@
  *           where two threads found at once that it is time, and nobody had looked at that one's ring slot.
  *   leave   give up the membership | read the current era | if the epoch is over, look whether anybody is inside. Against
  *           a thread that moves on and then looks: whoever is second sees what the other did. Of two that leave, the
- *           second one sees nobody.
+ *           second one sees nobody. A thread that is refused on its way in counts as one that leaves.
  *   end     closeEpoch(over) | look whether anybody is inside | discard. An era that is over may still be open in its
  *           record, where its closer has not got to it: a thread could enter between the look and the discard.
  */
@@ -75,11 +75,15 @@ export class EpochKeeper implements DomainHost {
   /** Enters the current epoch. The first domain of an epoch names it. */
   enter(): EpochDomain {
     this.catchUp();
+    const before = this.current.era;
     const label = this.usedSince < 0 ? this.label : "";
     const member = this.heap.openDomain({ unordered: true, label });
     const { era } = member.epoch;
     this.inside.set(era, (this.inside.get(era) ?? 0) + 1);
     this.catchUp();
+    // It was refused in the epoch it found and is in a newer one. Whoever moved on may have seen it inside the old one
+    // meanwhile, and left that to it.
+    if (era !== before) this.sweep();
     if (era === this.current.era && this.usedSince < 0) this.usedSince = performance.now();
     return member;
   }

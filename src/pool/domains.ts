@@ -1,9 +1,14 @@
 /** Buffers that end with a domain: one deferred callback per domain, and a list that shrinks with every release. */
-import type { Handle } from "../allocator/index.js";
+import type { Handle, SlabHeap } from "../allocator/index.js";
 import { type BufferGroup, joinGroup, type PooledBuffer } from "./pooled-buffer.js";
 
 /** What a pool needs of a domain; `EpochDomain` and the domains of `temporal-slab/async` have it. */
 export interface Scope {
+  /**
+   * The heap it allocates from, by the attachment of the thread that uses it. A pool refuses domains of another one; a
+   * domain that does not say is taken at its word, and its buffers' views are made anew each time.
+   */
+  readonly heap?: SlabHeap | undefined;
   /** Allocates exactly `size` bytes, as `heap.alloc` does; NULL_HANDLE when it cannot. */
   alloc(size: number): Handle;
   /** Has `callback` called once, when the domain ends. */

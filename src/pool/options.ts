@@ -31,9 +31,9 @@ export interface BufferPoolAttachOptions {
   cachedViews?: number;
   /**
    * The domain that buffers belong to unless `acquire` says otherwise. Default `EpochDomain.current`; programs that use
-   * async functions pass `currentDomain` of `temporal-slab/async`.
+   * async functions pass `currentDomain` of `temporal-slab/async`. May return undefined or null for none.
    */
-  currentDomain?: (heap: SlabHeap) => Scope | undefined;
+  currentDomain?: (heap: SlabHeap) => Scope | null | undefined;
 }
 
 /** Options of `new BufferPool`. */
@@ -48,7 +48,7 @@ export interface BufferPoolOptions extends BufferPoolAttachOptions {
 
 /** Options of `acquire`, `tryAcquire` and `adopt`. */
 export interface AcquireOptions {
-  /** The domain the buffer belongs to; null: none. Default the current one. */
+  /** The domain the buffer belongs to, one of the pool's heap; null: none. Default the current one. */
   domain?: Scope | null;
 }
 
@@ -74,7 +74,7 @@ export interface PoolConfig {
   readonly zero: boolean;
   readonly debug: DebugOptions | undefined;
   readonly views: number;
-  readonly currentDomain: (heap: SlabHeap) => Scope | undefined;
+  readonly currentDomain: (heap: SlabHeap) => Scope | null | undefined;
 }
 
 const ATTACH_KEYS = ["label", "zero", "debug", "cachedViews", "currentDomain"];
@@ -140,34 +140,52 @@ export function checkWhole(what: string, value: unknown, min: number, max: numbe
   throw new InvalidValueError(`${what} must be a whole number from ${min} to ${max}; got ${value}.`);
 }
 
+/** A heap that is attached: a detached one has no seat whose name permits could bear. */
 export function checkPoolHeap(method: string, heap: unknown): asserts heap is SlabHeap {
-  if (heap instanceof SlabHeap) return;
-  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
+  if (!(heap instanceof SlabHeap)) {
+    throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
+  }
+  heap.assertAttached(method);
 }
 
-/** The domain that `options` name: undefined where they do not say, null for none. */
+/** The domain that `options` name, for {@link chooseScope}: undefined where they do not say, null for none. */
 export function domainOption(method: string, options: AcquireOptions | undefined): Scope | null | undefined {
   const { domain }: AcquireOptions = checkOptionKeys(method, options, ["domain"]);
-  return checkDomain(method, domain);
+  return domain;
 }
 
-function checkDomain(method: string, domain: unknown): Scope | null | undefined {
-  if (domain === undefined || domain === null) return domain;
-  const { alloc, defer }: Partial<Scope> = typeof domain === "object" ? domain : {};
-  if (typeof alloc === "function" && typeof defer === "function") return domain as Scope;
-  throw new InvalidTypeError(
-    `${method}: option "domain" must be a domain (an object with alloc and defer), or null for none; got ${describeValue(domain)}.`,
+/**
+ * The domain of a buffer: the one asked for, else the current one; undefined for none. Never one of another heap: handles
+ * mean nothing there, and what it allocated would pass for objects of this one.
+ */
+export function chooseScope(
+  method: string,
+  asked: Scope | null | undefined,
+  heap: SlabHeap,
+  current: (heap: SlabHeap) => Scope | null | undefined,
+): Scope | undefined {
+  const scope: unknown = asked === undefined ? current(heap) : asked;
+  if (scope === undefined || scope === null) return undefined;
+  const what = asked === undefined ? "what currentDomain returns" : 'option "domain"';
+  const { alloc, defer, heap: its }: Partial<Scope> = typeof scope === "object" ? scope : {};
+  if (typeof alloc !== "function" || typeof defer !== "function") {
+    throw new InvalidTypeError(
+      `${method}: ${what} must be a domain (an object with alloc and defer), or null for none; got ${describeValue(scope)}.`,
+    );
+  }
+  if (its === undefined || its === heap) return scope as Scope;
+  throw new InvalidValueError(
+    `${method}: ${what} must be a domain of the pool's own heap; got one of another heap, or of another attachment to it.`,
   );
 }
 
-/** Options of `acquireAsync`. */
+/** Options of `acquireAsync`; the domain is for {@link chooseScope}. */
 export function asyncOptions(options: unknown): AcquireAsyncOptions & WaitOptions {
   const method = "acquireAsync";
   const { domain, ...wait }: AcquireAsyncOptions = {
     ...checkOptionKeys(method, options, ["domain", "timeoutMs", "signal"]),
   };
-  const scope = checkDomain(method, domain);
-  return { ...checkWaitOptions(method, wait), ...(scope === undefined ? {} : { domain: scope }) };
+  return { ...checkWaitOptions(method, wait), ...(domain === undefined ? {} : { domain }) };
 }
 
 /** Whether a detached buffer takes its permit along. */

@@ -30,6 +30,7 @@ import {
   heapIdentity,
   InvalidValueError,
   loadSeq,
+  type SeatInfo,
   type SlabHeap,
 } from "../allocator/index.js";
 import { type AbortSignalLike, OwnerWords, RECHECK_MS, UNOWNED, waitAsync, wake } from "../threads/index.js";
@@ -80,6 +81,9 @@ export class Permits {
   /** Where the next free permit probably is: the one given back last, or after the one taken last. */
   private hint = 0;
   private journeys = 0;
+  /** The seats as they were before the last search for permits of the dead, and when that was. */
+  private searched: readonly SeatInfo[] = [];
+  private searchedAt = Number.NEGATIVE_INFINITY;
 
   private constructor(heap: SlabHeap, m: Int32Array, buffer: SharedArrayBuffer) {
     this.heap = heap;
@@ -130,6 +134,7 @@ export class Permits {
   take(): number {
     let index = this.owners.claim(this.hint);
     if (index < 0) {
+      if (!this.mayHaveDied()) return NO_PERMIT;
       if (this.owners.freeDead(this.heap) === 0) return NO_PERMIT;
       // There may be more than this thread takes, and nobody else was told.
       this.ring();
@@ -187,9 +192,38 @@ export class Permits {
     await waitAsync(this.m, P_BELL, seen, { timeoutMs: RECHECK_MS, signal });
   }
 
+  /**
+   * Whether somebody may have died since this thread last looked for permits of the dead, so that refusing costs a look at
+   * the seats and none at all owners. The seats known were read before the words that were searched then: who is in them
+   * as gone wrote its last word before that search, and who is not is gone only after a change to the seats. Read after
+   * the search, they would show a holder gone whose word the search had not seen yet. Searches all the same every
+   * RECHECK_MS, because a detached thread that still asks its pool bears a dead name for a moment, and may be killed in it.
+   */
+  private mayHaveDied(): boolean {
+    const seats = this.heap.seats();
+    const { searched, searchedAt } = this;
+    const now = performance.now();
+    if (now - searchedAt < RECHECK_MS && sameSeats(seats, searched)) return false;
+    this.searched = seats;
+    this.searchedAt = now;
+    return true;
+  }
+
   private ring(): void {
     const seen = loadSeq(this.m, P_BELL);
     if ((seen & WAITED_FOR) === 0) return;
     if (casSeq(this.m, P_BELL, seen, (seen + 1) | 0)) wake(this.m, P_BELL);
   }
+}
+
+/** Whether nobody has come or gone between the two. Both have the seats in the same order. */
+function sameSeats(some: readonly SeatInfo[], others: readonly SeatInfo[]): boolean {
+  if (some.length !== others.length) return false;
+  for (let i = 0; i < some.length; i++) {
+    const one = some[i] as SeatInfo;
+    const other = others[i] as SeatInfo;
+    if (one.seat !== other.seat || one.incarnation !== other.incarnation || one.state !== other.state)
+      return false;
+  }
+  return true;
 }

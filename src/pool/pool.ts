@@ -1,7 +1,7 @@
 /** Pooled buffers on a shared heap. */
 import {
   describeValue,
-  EpochDomain,
+  type EpochRef,
   type Handle,
   HeapDetachedError,
   HeapFormatError,
@@ -22,6 +22,7 @@ import {
   checkPooledRef,
   checkPoolHeap,
   checkWhole,
+  chooseScope,
   domainOption,
   POOL_KIND,
   type PoolConfig,
@@ -29,9 +30,9 @@ import {
   resolvePoolOptions,
   sendsPermit,
 } from "./options.js";
-import { NO_PERMIT, Permits } from "./permits.js";
+import { NO_PERMIT, type PermitRef, Permits } from "./permits.js";
 import { type DetachOptions, type Keeper, PooledBuffer, type PooledRef } from "./pooled-buffer.js";
-import { disposedError, type Refusal, refusedError, tooLongError } from "./refusal.js";
+import { checkTries, disposedError, type Refusal, refusedError, tooLongError } from "./refusal.js";
 import {
   ACQUIRED,
   ADOPTED,
@@ -76,7 +77,7 @@ export class BufferPool implements Keeper, Disposable {
   /** @internal */ readonly capacity: number;
   /** The limit, as in {@link BufferPoolOptions.maxBuffers}. */
   readonly maxBuffers: number | undefined;
-  private readonly currentDomain: (heap: SlabHeap) => Scope | undefined;
+  private readonly currentDomain: (heap: SlabHeap) => Scope | null | undefined;
   private readonly zero: boolean;
   private readonly views: Views;
   private readonly counts: Counts = newCounts();
@@ -89,7 +90,8 @@ export class BufferPool implements Keeper, Disposable {
   private plain: boolean;
 
   /**
-   * Throws {@link InvalidTypeError} or {@link InvalidValueError} that name the option, the value and what is allowed.
+   * Throws {@link InvalidTypeError} or {@link InvalidValueError} that name the option, the value and what is allowed,
+   * {@link HeapDetachedError} for a heap that has been detached.
    */
   constructor(heap: SlabHeap, options?: BufferPoolOptions);
   /** @internal */
@@ -115,7 +117,7 @@ export class BufferPool implements Keeper, Disposable {
   /**
    * A pool of this thread that shares the limit of another thread's pool; what {@link share} returned says which. `heap` is
    * this thread's attachment to the same heap. Throws {@link HeapFormatError} for what is no such ref, or one of another
-   * heap.
+   * heap, {@link HeapDetachedError} for a heap that has been detached.
    */
   static attach(heap: SlabHeap, ref: PoolRef, options?: BufferPoolAttachOptions): BufferPool {
     checkPoolHeap("BufferPool.attach", heap);
@@ -144,7 +146,8 @@ export class BufferPool implements Keeper, Disposable {
    * pool has `zero`. It is allocated in the current domain's epoch and ends with that domain, if there is one.
    *
    * Throws {@link PoolExhaustedError} when `maxBuffers` are in use, {@link OutOfMemoryError} when the heap is full,
-   * {@link InvalidTypeError} or {@link InvalidValueError} for a size that makes no sense, {@link HeapDetachedError}.
+   * {@link InvalidTypeError} or {@link InvalidValueError} for a size that makes no sense or a domain of another heap,
+   * {@link HeapDetachedError}.
    * Does not wait, and does not respect those who do: see {@link acquireAsync}.
    */
   acquire(size: number, options?: AcquireOptions): PooledBuffer {
@@ -186,7 +189,7 @@ export class BufferPool implements Keeper, Disposable {
     const { domain, timeoutMs, signal } = asyncOptions(options);
     this.checkUsable("acquireAsync", size);
     if (signal?.aborted === true) throw signal.reason;
-    const scope = domain === undefined ? this.currentDomain(this.heap) : (domain ?? undefined);
+    const scope = chooseScope("acquireAsync", domain, this.heap, this.currentDomain);
     const origin = this.watch?.origin(this.acquireAsync) ?? "";
     const tooLong = (refusal: Refusal): PoolExhaustedError => {
       add(this.counts, refusal === "exhausted" ? EXHAUSTED : OUT_OF_MEMORY);
@@ -223,15 +226,8 @@ export class BufferPool implements Keeper, Disposable {
         "adopt: the buffer comes with a permit, and this pool has no limit; make it with BufferPool.attach(heap, pool.share()), or send the buffer with detach({ permit: false }).",
       );
     }
-    if (!this.heap.isLive(handle)) {
-      // Nobody else will bring it home.
-      if (sent !== undefined && this.permits?.receive(sent)) this.permits.give(sent.index);
-      throw new StaleHandleError(
-        `adopt: handle ${handle} names no live object: it was freed or discarded on the way, is of another heap, or was adopted and released already.`,
-      );
-    }
-    checkWhole("adopt: byteLength", byteLength, 1, this.heap.sizeOf(handle));
-    const scope = domain === undefined ? this.currentDomain(this.heap) : (domain ?? undefined);
+    const scope = chooseScope("adopt", domain, this.heap, this.currentDomain);
+    checkWhole("adopt: byteLength", byteLength, 1, this.roomOf(handle, sent));
     const origin = this.watch?.origin(this.adopt) ?? "";
     let permit = NO_PERMIT;
     if (this.permits !== undefined) {
@@ -243,7 +239,9 @@ export class BufferPool implements Keeper, Disposable {
       }
     }
     try {
-      const buffer = this.handOut(handle, this.views.fresh(handle, byteLength), permit, scope, origin);
+      const bytes = this.views.fresh(handle, byteLength);
+      const epoch = this.watch === undefined ? undefined : this.heap.epochOf(handle);
+      const buffer = this.handOut(handle, bytes, permit, scope, epoch, origin);
       add(this.counts, ADOPTED);
       return buffer;
     } catch (error) {
@@ -329,7 +327,7 @@ export class BufferPool implements Keeper, Disposable {
   ): PooledBuffer | Refusal {
     const domain = options === undefined ? undefined : domainOption(method, options);
     this.checkUsable(method, size);
-    const scope = domain === undefined ? this.currentDomain(this.heap) : (domain ?? undefined);
+    const scope = chooseScope(method, domain, this.heap, this.currentDomain);
     const origin = this.watch?.origin(above) ?? "";
     const got = this.take(size, scope, origin);
     if (typeof got === "string") add(this.counts, got === "exhausted" ? EXHAUSTED : OUT_OF_MEMORY);
@@ -340,27 +338,55 @@ export class BufferPool implements Keeper, Disposable {
   private take(size: number, scope: Scope | undefined, origin: string): PooledBuffer | Refusal {
     const permit = this.permits === undefined ? NO_PERMIT : this.permits.take();
     if (permit === NO_PERMIT && this.permits !== undefined) return "exhausted";
-    // A domain of somebody else's making might allocate more than asked: see views.ts.
-    const sized = scope === undefined || scope instanceof EpochDomain;
+    // A domain that does not say whose it is might allocate more than asked: see views.ts.
+    const sized = scope === undefined || scope.heap === this.heap;
     let handle = NULL_HANDLE;
     try {
-      for (;;) {
+      for (let tries = 1; ; tries++) {
         handle = this.allocIn(scope, size);
         if (handle === NULL_HANDLE) {
           this.givePermit(permit);
           return "out-of-memory";
         }
-        const bytes = sized ? this.views.of(handle, size) : this.views.fresh(handle, size);
+        const bytes = sized ? this.views.of(handle, size) : this.views.once(handle, size);
+        const epoch = this.watch === undefined ? undefined : this.epochOf(handle);
         // Discarded by another thread since it was allocated: the next one is in a newer epoch.
-        if (bytes === undefined) continue;
+        if (bytes === undefined || (this.watch !== undefined && epoch === undefined)) {
+          if (!sized) checkTries(tries);
+          continue;
+        }
         if (this.zero) bytes.fill(0);
-        const buffer = this.handOut(handle, bytes, permit, scope, origin);
+        const buffer = this.handOut(handle, bytes, permit, scope, epoch, origin);
         add(this.counts, ACQUIRED);
         return buffer;
       }
     } catch (error) {
       if (handle !== NULL_HANDLE) this.free(handle);
       this.givePermit(permit);
+      throw error;
+    }
+  }
+
+  /** The room of an object that came from another thread; when it is gone the permit that came along goes home. */
+  private roomOf(handle: Handle, sent: PermitRef | undefined): number {
+    try {
+      return this.heap.sizeOf(handle);
+    } catch (error) {
+      if (!(error instanceof StaleHandleError)) throw error;
+      // Nobody else will bring it home.
+      if (sent !== undefined && this.permits?.receive(sent)) this.permits.give(sent.index);
+      throw new StaleHandleError(
+        `adopt: handle ${handle} names no live object: it was freed or discarded on the way, is of another heap, or was adopted and released already.`,
+      );
+    }
+  }
+
+  /** Undefined when the object has ended. */
+  private epochOf(handle: Handle): EpochRef | undefined {
+    try {
+      return this.heap.epochOf(handle);
+    } catch (error) {
+      if (error instanceof StaleHandleError) return undefined;
       throw error;
     }
   }
@@ -377,9 +403,9 @@ export class BufferPool implements Keeper, Disposable {
     bytes: Uint8Array,
     permit: number,
     scope: Scope | undefined,
+    epoch: EpochRef | undefined,
     origin: string,
   ): PooledBuffer {
-    const epoch = this.watch === undefined ? undefined : this.heap.epochOf(handle);
     const buffer = new PooledBuffer(this, handle, bytes, permit);
     if (scope !== undefined) this.domains.add(buffer, scope);
     if (epoch !== undefined) this.watch?.add(buffer, bytes, epoch, origin);

@@ -1,5 +1,5 @@
 /** Why a pool has no buffer right now, and the errors that say so. */
-import { OutOfMemoryError, PoolExhaustedError } from "../allocator/index.js";
+import { OutOfMemoryError, PoolExhaustedError, StaleHandleError } from "../allocator/index.js";
 
 export type Refusal = "exhausted" | "out-of-memory";
 
@@ -36,6 +36,17 @@ export function tooLongError(
 export function disposedError(method: string, label: string): PoolExhaustedError {
   return new PoolExhaustedError(
     `${method}: pool ${JSON.stringify(label)} was disposed and hands out nothing any more.`,
+  );
+}
+
+/** How often a domain that does not say whose it is may answer with an object that is gone. */
+const MOST_TRIES = 64;
+
+/** Not a refusal: handles that are never of this heap are the domain's mistake. */
+export function checkTries(tries: number): void {
+  if (tries < MOST_TRIES) return;
+  throw new StaleHandleError(
+    `The domain's alloc() returned a handle that names no live object of the pool's heap, ${tries} times in a row.`,
   );
 }
 

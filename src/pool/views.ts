@@ -68,19 +68,8 @@ export class Views {
     return this.replace(entry, slot, handle, length);
   }
 
-  /** The bytes of any object, by a view of its own. */
-  fresh(handle: Handle, length: number): Uint8Array {
-    this.misses++;
-    return new this.View(this.buffer, this.heap.byteOffset(handle), length);
-  }
-
-  private keep(entry: number, handle: Handle, length: number): Uint8Array | undefined {
-    const view = this.first(handle, length);
-    this.views[entry] = view;
-    return view;
-  }
-
-  private first(handle: Handle, length: number): Uint8Array | undefined {
+  /** As {@link of}, for an object of whatever length, by a view of its own. */
+  once(handle: Handle, length: number): Uint8Array | undefined {
     try {
       return this.fresh(handle, length);
     } catch (error) {
@@ -90,8 +79,20 @@ export class Views {
     }
   }
 
+  /** The bytes of any object, by a view of its own. Throws {@link StaleHandleError} when it has ended. */
+  fresh(handle: Handle, length: number): Uint8Array {
+    this.misses++;
+    return new this.View(this.buffer, this.heap.byteOffset(handle), length);
+  }
+
+  private keep(entry: number, handle: Handle, length: number): Uint8Array | undefined {
+    const view = this.once(handle, length);
+    this.views[entry] = view;
+    return view;
+  }
+
   private replace(entry: number, slot: number, handle: Handle, length: number): Uint8Array | undefined {
-    const view = this.first(handle, length);
+    const view = this.once(handle, length);
     if (this.keys.length > 0) {
       this.keys[2 * entry] = slot;
       this.keys[2 * entry + 1] = length;

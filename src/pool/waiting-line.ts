@@ -49,6 +49,7 @@ export class WaitingLine {
   /** What the first in line was told last. */
   private refusal: Refusal = "exhausted";
   private kicked = false;
+  private serving = false;
 
   constructor(permits: Permits | undefined, attempt: (request: Request) => PooledBuffer | Refusal) {
     this.permits = permits;
@@ -106,34 +107,52 @@ export class WaitingLine {
   }
 
   private leave(waiter: Waiter): void {
+    // Who is first now has not waited for the heap yet: the wait of its predecessor says nothing about its own.
+    const [first] = this.line;
+    if (first === waiter) this.lookAfterMs = FIRST_LOOK_MS;
     this.line.delete(waiter);
     waiter.forget();
   }
 
   private serve(): void {
-    this.wakeUp();
-    for (const waiter of this.line) {
-      let seen: number | undefined;
-      try {
-        let got = this.attempt(waiter);
-        if (got === "exhausted" && this.permits !== undefined) {
-          // Announced first, looked second: see permits.ts.
-          seen = this.permits.announce();
-          got = this.attempt(waiter);
-        }
-        if (got === "exhausted" || got === "out-of-memory") {
-          this.refusal = got;
-          this.sleep(got === "exhausted" ? seen : undefined);
-          return;
-        }
-        this.lookAfterMs = FIRST_LOOK_MS;
-        this.leave(waiter);
-        waiter.resolve(got);
-      } catch (error) {
-        this.leave(waiter);
-        waiter.reject(error);
-      }
+    // A domain of the user's may abort, dispose or acquire inside an attempt. The loop below sees whoever left or came.
+    if (this.serving) return;
+    this.serving = true;
+    try {
+      this.wakeUp();
+      for (const waiter of this.line) if (!this.serveOne(waiter)) return;
+    } finally {
+      this.serving = false;
     }
+  }
+
+  /** False when there is nothing for it, and nothing to do but to sleep. */
+  private serveOne(waiter: Waiter): boolean {
+    let seen: number | undefined;
+    try {
+      let got = this.attempt(waiter);
+      if (got === "exhausted" && this.permits !== undefined) {
+        // Announced first, looked second: see permits.ts.
+        seen = this.permits.announce();
+        got = this.attempt(waiter);
+      }
+      if (!this.line.has(waiter)) {
+        // It gave up during the attempt, and nobody else has the buffer.
+        if (typeof got !== "string") got.release();
+        return true;
+      }
+      if (got === "exhausted" || got === "out-of-memory") {
+        this.refusal = got;
+        this.sleep(got === "exhausted" ? seen : undefined);
+        return false;
+      }
+      this.leave(waiter);
+      waiter.resolve(got);
+    } catch (error) {
+      this.leave(waiter);
+      waiter.reject(error);
+    }
+    return true;
   }
 
   /** Until a permit is given back since `seen`, or without that for a while that grows. */
@@ -151,8 +170,11 @@ export class WaitingLine {
       );
       return;
     }
-    this.timer = setTimeout(() => this.serve(), this.lookAfterMs);
-    this.lookAfterMs = Math.min(LAST_LOOK_MS, this.lookAfterMs * 2);
+    this.timer = setTimeout(() => {
+      // Only what waited its time out waits longer next: kicks and those who give up look early, and prove nothing.
+      this.lookAfterMs = Math.min(LAST_LOOK_MS, this.lookAfterMs * 2);
+      this.serve();
+    }, this.lookAfterMs);
   }
 
   /** Nothing of a sleep is left afterwards, so that nothing keeps the process alive once nobody waits. */

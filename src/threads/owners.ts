@@ -135,9 +135,17 @@ export class OwnerWords {
     // be judged by what is known of the seat's former holder.
     const seats = owned === 0 ? [] : source.seats();
     let replaced = 0;
+    // Neighbours mostly have the same owner, which is looked up once.
+    let judged = UNOWNED;
+    let gone = false;
     for (let index = from; owned > 0 && index < count; index++) {
       const word = words[index - from] as number;
-      if (word === this.me || !isGone(word, seats)) continue;
+      if (word === UNOWNED || word === this.me) continue;
+      if (word !== judged) {
+        judged = word;
+        gone = isGone(word, seats);
+      }
+      if (!gone) continue;
       // From exactly the value that was judged: another thread may have taken it over meanwhile, and lives.
       if (!casSeq(m, base + index, word, next)) continue;
       if (one) return index;

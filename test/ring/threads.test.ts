@@ -54,6 +54,11 @@ async function start(heap: SlabHeap, ring: HandleRing, role: string, more: objec
   return { worker, answer, exit };
 }
 
+/** Some turns of the event loops later. */
+function later<T>(value: T): Promise<T> {
+  return new Promise((resolve) => setTimeout(() => resolve(value), 200));
+}
+
 function make(options: HandleRingOptions, capacity = 256 * KIB): { heap: SlabHeap; ring: HandleRing } {
   const heap = SlabHeap.create({ capacity, slabSize: 4 * KIB, sizeClasses: [16, 64], maxWorkers: 8 });
   return { heap, ring: HandleRing.create(heap, options) };
@@ -179,6 +184,48 @@ describe("waiting in another thread", () => {
     expect(await third.exit).toEqual([0]);
     expect([ring.tryReceive(), ring.tryReceive()].every((handle) => handle !== 0)).toBe(true);
     expect(ring.tryReceive()).toBe(0);
+  });
+});
+
+describe("many calls that wait in one thread", () => {
+  const count = 100;
+  /** The answer, or that the thread has ended without. */
+  const outcome = ({ answer, exit }: Started): Promise<unknown> =>
+    Promise.race([answer, exit.then(() => "ended")]);
+
+  test(
+    "keep their thread until each is served, in order, or the ring is closed by another",
+    PATIENCE,
+    async () => {
+      const { heap, ring } = make({ capacity: 4 });
+      const receiver = await start(heap, ring, "receiveSeveral", { count });
+      const handles = Array.from({ length: count - 40 }, () => heap.alloc(16));
+      for (const handle of handles) expect(await ring.sendAsync(handle)).toBe(true);
+      // Nothing happens for a while: a thread that is not kept ends.
+      expect(await Promise.race([outcome(receiver), later("waits")])).toBe("waits");
+      ring.close();
+      expect(await outcome(receiver)).toEqual([...handles, ...new Array(40).fill(0)]);
+      expect(await receiver.exit).toEqual([0]);
+    },
+  );
+
+  test("the same for senders", PATIENCE, async () => {
+    const { heap, ring } = make({ capacity: 4 });
+    const sender = await start(heap, ring, "sendSeveral", { count });
+    const got: number[] = [];
+    const receive = async (): Promise<void> => {
+      const handle = await ring.receiveAsync();
+      got.push(heap.i32[(heap.byteOffset(handle) >> 2) + 1] as number);
+    };
+    while (got.length < 60) await receive();
+    expect(await Promise.race([outcome(sender), later("waits")])).toBe("waits");
+    ring.close();
+    const answers = (await outcome(sender)) as boolean[];
+    while (got.length < answers.filter(Boolean).length) await receive();
+    expect(got).toEqual(got.map((_, n) => n));
+    expect(answers).toEqual(answers.map((_, n) => n < got.length));
+    expect(ring.tryReceive()).toBe(0);
+    expect(await sender.exit).toEqual([0]);
   });
 });
 

@@ -12,7 +12,7 @@ import { recEra } from "../../../src/allocator/words/epoch-word.js";
 import type { Op } from "./ops.js";
 import { SLOT } from "./ops.js";
 import type { Routine } from "./worker.js";
-import type { Actor, World } from "./world.js";
+import type { Actor } from "./world.js";
 
 type Keeper = NonNullable<Actor["keeper"]>;
 interface Ref {
@@ -65,28 +65,16 @@ function keeperOf(actor: Actor): Keeper {
   return actor.keeper;
 }
 
-const refused = (era: number): string => `refused by era ${era}`;
-
-/**
- * Whether somebody may have been taken for a member of the era on its way into a newer one: it was refused, and looks at
- * what it may have kept from ending only when it looks after its epochs the next time.
- */
-export function mayHaveBeenHeldUp({ actors }: World, era: number): boolean {
-  return actors.some(({ vars }) => vars.has(refused(era)));
-}
-
 /** A domain of the rotator enters the current epoch. */
 export function keptEnter(name: string): Op {
   return {
     text: `rotator: enter ${name}`,
     *run(actor) {
-      const { oracle, m } = actor.world;
-      const current = m[ERA] as number;
+      const { oracle } = actor.world;
       const domain = (yield* keeperOf(actor).enter()) as ReturnType<Actor["domains"]["get"]> & {};
       const { era } = domain.epoch;
       actor.domains.set(name, domain);
       actor.worker.see(era);
-      for (let other = current; other < era; other++) actor.vars.set(refused(other), 1);
       oracle.entered(actor.worker, era, false);
       if (oracle.ghost.discarding.has(era))
         actor.world.fail(`K1: entered era ${era}, which is being discarded`);
@@ -153,8 +141,6 @@ export const tick: Op = {
     const keeper = keeperOf(actor);
     yield* keeper.catchUp();
     yield* keeper.sweep();
-    for (const name of actor.vars.keys())
-      if (name.startsWith(refused(0).slice(0, -1))) actor.vars.delete(name);
   },
 };
 

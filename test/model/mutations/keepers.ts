@@ -66,4 +66,10 @@ export const KEEPER_MUTATIONS: readonly Mutation[] = [
     scenarios: ["keeper-late-enter"],
     mode: "sc",
   },
+  {
+    name: "keeper-enters-unlooked",
+    breaks: "A thread refused by an era forgets that it was seen inside: nobody ends that era.",
+    edits: [drop(KEEPER, "    if (era !== before) this.sweep();\n")],
+    scenarios: ["keeper-leave-turn"],
+  },
 ];

@@ -54,6 +54,15 @@ const roles = {
   async receiveOnceAsync() {
     parentPort.postMessage(await ring.receiveAsync({ timeoutMs }));
   },
+  /** So many calls at once, which wait in one line. */
+  async receiveSeveral() {
+    parentPort.postMessage(await Promise.all(Array.from({ length: count }, () => ring.receiveAsync())));
+  },
+  async sendSeveral() {
+    parentPort.postMessage(
+      await Promise.all(Array.from({ length: count }, (_, n) => ring.sendAsync(make(n)))),
+    );
+  },
   /** Counts what it has freed, until the ring ends. */
   consume() {
     let got = 0;
