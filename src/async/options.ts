@@ -1,5 +1,5 @@
 /** Options of this layer, each read once and checked before anything is opened. */
-import { describeValue, InvalidTypeError, InvalidValueError, SlabHeap } from "../allocator/index.js";
+import { describeValue, InvalidTypeError, InvalidValueError } from "../allocator/index.js";
 
 /**
  * What `alloc` of a domain does when the epoch it is in is not open any more: "follow" enters the current epoch too and
@@ -58,11 +58,6 @@ export interface CheckedRotatorOptions {
 
 export const DOMAIN_OPTIONS = ["label", "signal", "onRotate"] as const;
 const ROTATOR_OPTIONS = ["everyDomains", "everyMs", "onLastExit", "label", "onRotate"] as const;
-
-export function checkHeap(method: string, heap: unknown): SlabHeap {
-  if (heap instanceof SlabHeap) return heap;
-  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
-}
 
 /** Refuses what is no object and keys that are not `known`: a misspelt option would be ignored without a word. */
 export function checkKeys(method: string, options: unknown, known: readonly string[]): void {

@@ -1,9 +1,10 @@
 /** Records: objects of a heap with named fields, read and written in place. */
+
+import { checkHeap } from "../threads/index.js";
 import { allocIn } from "./place.js";
 import { accessor, Cursor } from "./record-fields.js";
 import { layoutRecord, type RecordDefinition } from "./record-layout.js";
 import type { RecordType, RecordView } from "./record-types.js";
-import { checkHeap } from "./text.js";
 
 /**
  * Defines a type of record: fields of fixed size at fixed places, for every thread that makes the same definition.

@@ -8,13 +8,13 @@
  * most the object's size less 4; a reader checks it, because an object that never was a text may say anything there.
  */
 import {
-  describeValue,
   type EpochId,
   type Handle,
   InvalidTypeError,
   InvalidValueError,
-  SlabHeap,
+  type SlabHeap,
 } from "../allocator/index.js";
+import { checkHeap } from "../threads/index.js";
 import { allocIn, type Domain } from "./place.js";
 import { checkText, decodeAt, encodePrivately, isShortAscii, writeAscii } from "./utf8.js";
 
@@ -95,9 +95,4 @@ function store(heap: SlabHeap, at: number, text: string, utf8: Uint8Array | unde
   else heap.u8.set(utf8, at + LENGTH_BYTES);
   // After the bytes: whoever sees this length sees them too.
   Atomics.store(heap.u32, at / LENGTH_BYTES, length);
-}
-
-export function checkHeap(method: string, heap: unknown): void {
-  if (heap instanceof SlabHeap) return;
-  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
 }

@@ -5,9 +5,9 @@ import {
   type Handle,
   InvalidTypeError,
   InvalidValueError,
-  SlabHeap,
+  type SlabHeap,
 } from "../allocator/index.js";
-import { checkOptionKeys, checkWaitOptions, type WaitOptions } from "../threads/index.js";
+import { checkHeap, checkOptionKeys, checkWaitOptions, type WaitOptions } from "../threads/index.js";
 import type { Scope } from "./domains.js";
 import type { DebugOptions } from "./leaks.js";
 import { FIRST_JOURNEY, LAST_JOURNEY, MAX_PERMITS, type PermitRef } from "./permits.js";
@@ -141,11 +141,8 @@ export function checkWhole(what: string, value: unknown, min: number, max: numbe
 }
 
 /** A heap that is attached: a detached one has no seat whose name permits could bear. */
-export function checkPoolHeap(method: string, heap: unknown): asserts heap is SlabHeap {
-  if (!(heap instanceof SlabHeap)) {
-    throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
-  }
-  heap.assertAttached(method);
+export function checkPoolHeap(method: string, heap: unknown): void {
+  checkHeap(method, heap).assertAttached(method);
 }
 
 /** The domain that `options` name, for {@link chooseScope}: undefined where they do not say, null for none. */

@@ -33,7 +33,15 @@ import {
   type SeatInfo,
   type SlabHeap,
 } from "../allocator/index.js";
-import { type AbortSignalLike, OwnerWords, RECHECK_MS, UNOWNED, waitAsync, wake } from "../threads/index.js";
+import {
+  type AbortSignalLike,
+  OwnerWords,
+  RECHECK_MS,
+  type SeatSource,
+  UNOWNED,
+  waitAsync,
+  wake,
+} from "../threads/index.js";
 
 const MAGIC = 0x7473_706c;
 const VERSION = 1;
@@ -77,7 +85,7 @@ export class Permits {
   readonly limit: number;
   private readonly m: Int32Array;
   private readonly owners: OwnerWords;
-  private readonly heap: SlabHeap;
+  private readonly heap: SeatSource;
   /** Where the next free permit probably is: the one given back last, or after the one taken last. */
   private hint = 0;
   private journeys = 0;

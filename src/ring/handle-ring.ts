@@ -6,10 +6,11 @@ import {
   InvalidValueError,
   loadSeq,
   NULL_HANDLE,
-  SlabHeap,
+  type SlabHeap,
 } from "../allocator/index.js";
 import {
   type AbortSignalLike,
+  checkHeap,
   checkOptionKeys,
   checkWaitOptions,
   deadlineAfter,
@@ -110,7 +111,7 @@ export class HandleRing implements Disposable {
    * the option, the value and the allowed range, or `BufferUnavailableError`.
    */
   static create(heap: SlabHeap, options?: HandleRingOptions): HandleRing {
-    checkHeap("HandleRing.create", heap);
+    checkHeap("HandleRing.create", heap).assertAttached("HandleRing.create");
     const given = checkOptionKeys("HandleRing.create", options, ["capacity", "producers"]);
     // Each option is read once.
     const { capacity, producers }: { capacity?: unknown; producers?: unknown } = given;
@@ -126,7 +127,7 @@ export class HandleRing implements Disposable {
    * anything that is no ring of this version, or one made for another heap.
    */
   static attach(heap: SlabHeap, ref: HandleRingRef): HandleRing {
-    checkHeap("HandleRing.attach", heap);
+    checkHeap("HandleRing.attach", heap).assertAttached("HandleRing.attach");
     return new HandleRing(heap, openRing(heap, ref));
   }
 
@@ -330,13 +331,6 @@ export class HandleRing implements Disposable {
       receives.leave(ticket);
     }
   }
-}
-
-function checkHeap(method: string, heap: unknown): void {
-  if (!(heap instanceof SlabHeap)) {
-    throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
-  }
-  heap.assertAttached(method);
 }
 
 function wholeOption(name: string, value: unknown, fallback: number, min: number, max: number): number {

@@ -1,6 +1,7 @@
 /** Front door of the threads layer: owner words and waiting, for what several attached threads share besides the heap. */
 export {
   type AbortSignalLike,
+  checkHeap,
   checkOptionKeys,
   checkWaitOptions,
   type WaitOptions,

@@ -1,5 +1,5 @@
 /** Options of waiting methods, and what every layer above the allocator needs to check options of its own. */
-import { describeValue, InvalidTypeError, InvalidValueError } from "../allocator/index.js";
+import { describeValue, InvalidTypeError, InvalidValueError, SlabHeap } from "../allocator/index.js";
 
 /** What waiting needs of an `AbortSignal`. */
 export interface AbortSignalLike {
@@ -15,6 +15,12 @@ export interface WaitOptions {
   readonly timeoutMs?: number | undefined;
   /** Ends the wait: the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignalLike | undefined;
+}
+
+/** The heap it was given. Throws {@link InvalidTypeError} that names `method` for anything else. */
+export function checkHeap(method: string, heap: unknown): SlabHeap {
+  if (heap instanceof SlabHeap) return heap;
+  throw new InvalidTypeError(`${method}: heap must be a SlabHeap; got ${describeValue(heap)}.`);
 }
 
 /** An options object with known keys only, or none. Throws {@link InvalidTypeError} that names `method` and the key. */

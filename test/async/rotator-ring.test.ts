@@ -4,7 +4,7 @@
  * Method: one heap, a second seat in the same thread as "another thread"; what another thread does between two steps is done
  * there by a call in place of one of the steps.
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { EpochDomain, EpochRef, Handle, SlabHeap } from "../../src/allocator/index.js";
 import {
   ERA,
@@ -23,37 +23,16 @@ import {
   packRetains,
   ringOf,
 } from "../../src/allocator/words/epoch-word.js";
-import { EpochRotator } from "../../src/async/index.js";
-import { another } from "../allocator/support.js";
 import { until } from "../threads/crew.js";
-import { asyncHeap, expectNobodyInside, refcounts } from "./support.js";
+import { refcounts, rotating } from "./support.js";
 
 let heap: SlabHeap;
 let other: SlabHeap;
-let rotators: EpochRotator[];
-beforeEach(() => {
-  rotators = [];
-  heap = asyncHeap();
-  other = another(heap);
-});
-afterEach(() => {
-  for (const rotator of rotators) rotator.stop();
-  expectNobodyInside(heap);
-  other.detach();
-  heap.detach();
+const { rotatorOf, open } = rotating((made, second) => {
+  heap = made;
+  other = second;
 });
 
-/** Rules by count by default, so that nothing depends on the clock. */
-function rotatorOf(options: ConstructorParameters<typeof EpochRotator>[1] = {}, of = heap): EpochRotator {
-  const byCount = options.everyMs === undefined ? { everyDomains: 1_000_000 } : {};
-  const rotator = new EpochRotator(of, { ...byCount, ...options });
-  rotators.push(rotator);
-  return rotator;
-}
-
-const open = (rotator: EpochRotator, times: number): void => {
-  for (let i = 0; i < times; i++) rotator.open().end();
-};
 describe("the ring", () => {
   test("a request that stays for 40 rotations delays them, and is not disturbed", () => {
     const rotator = rotatorOf({ everyDomains: 3, onLastExit: "discard" });

@@ -3,7 +3,7 @@
  * once, when nobody is inside, whoever was last; objects live as long as a domain of their epoch.
  * Method: one heap, a second seat in the same thread as "another thread", each rule in the smallest case.
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   EpochClosedError,
   type EpochRef,
@@ -11,37 +11,18 @@ import {
   NULL_HANDLE,
   type SlabHeap,
 } from "../../src/allocator/index.js";
-import { EpochRotator, runInDomain } from "../../src/async/index.js";
-import { another, lap } from "../allocator/support.js";
+import { runInDomain } from "../../src/async/index.js";
+import { lap } from "../allocator/support.js";
 import { until } from "../threads/crew.js";
-import { asyncHeap, expectNobodyInside, turn } from "./support.js";
+import { rotating, turn } from "./support.js";
 
 let heap: SlabHeap;
 let other: SlabHeap;
-let rotators: EpochRotator[];
-beforeEach(() => {
-  rotators = [];
-  heap = asyncHeap();
-  other = another(heap);
-});
-afterEach(() => {
-  for (const rotator of rotators) rotator.stop();
-  expectNobodyInside(heap);
-  other.detach();
-  heap.detach();
+const { rotatorOf, open } = rotating((made, second) => {
+  heap = made;
+  other = second;
 });
 
-/** Rules by count by default, so that nothing depends on the clock. */
-function rotatorOf(options: ConstructorParameters<typeof EpochRotator>[1] = {}, of = heap): EpochRotator {
-  const byCount = options.everyMs === undefined ? { everyDomains: 1_000_000 } : {};
-  const rotator = new EpochRotator(of, { ...byCount, ...options });
-  rotators.push(rotator);
-  return rotator;
-}
-
-const open = (rotator: EpochRotator, times: number): void => {
-  for (let i = 0; i < times; i++) rotator.open().end();
-};
 const stateOf = ({ id }: EpochRef): string => {
   const { state, discarded } = heap.epochInfo(id);
   return discarded ? "DISCARDED" : state;

@@ -1,8 +1,9 @@
 /** What the tests of the async layer share: a small heap, who is inside which epoch, and a failing thenable or two. */
-import { expect } from "vitest";
+import { afterEach, beforeEach, expect } from "vitest";
 import { type EpochRef, type HeapOptions, RING_SIZE, SlabHeap } from "../../src/allocator/index.js";
 import type { EpochId } from "../../src/allocator/types.js";
-import type { AsyncDomain } from "../../src/async/index.js";
+import { type AsyncDomain, EpochRotator } from "../../src/async/index.js";
+import { another } from "../allocator/support.js";
 
 export const KIB = 1024;
 
@@ -68,5 +69,42 @@ export function watchRejections(): () => unknown[] {
   return () => {
     process.off("unhandledRejection", note);
     return seen;
+  };
+}
+
+/**
+ * For files about rotators: a fresh heap and a second seat in it for each test, given to `begin`; after each test the
+ * rotators are stopped and nobody may be inside any epoch.
+ */
+export function rotating(begin: (heap: SlabHeap, other: SlabHeap) => void): {
+  rotatorOf(options?: ConstructorParameters<typeof EpochRotator>[1], of?: SlabHeap): EpochRotator;
+  open(rotator: EpochRotator, times: number): void;
+} {
+  let heap: SlabHeap;
+  let other: SlabHeap;
+  let rotators: EpochRotator[];
+  beforeEach(() => {
+    rotators = [];
+    heap = asyncHeap();
+    other = another(heap);
+    begin(heap, other);
+  });
+  afterEach(() => {
+    for (const rotator of rotators) rotator.stop();
+    expectNobodyInside(heap);
+    other.detach();
+    heap.detach();
+  });
+  return {
+    /** Rules by count by default, so that nothing depends on the clock. */
+    rotatorOf(options = {}, of = heap) {
+      const byCount = options.everyMs === undefined ? { everyDomains: 1_000_000 } : {};
+      const rotator = new EpochRotator(of, { ...byCount, ...options });
+      rotators.push(rotator);
+      return rotator;
+    },
+    open(rotator, times) {
+      for (let i = 0; i < times; i++) rotator.open().end();
+    },
   };
 }

@@ -5,6 +5,7 @@
  */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
+  HeapDetachedError,
   HeapFormatError,
   InvalidTypeError,
   InvalidValueError,
@@ -246,6 +247,34 @@ const ROWS: readonly Row[] = [
     ["another pool's limit", "detach({ permit: false })"],
   ],
   ["adopt with options 5", (w) => w.pool.adopt(w.ref, bad(5)), InvalidTypeError, ["adopt: options"]],
+  ...(["acquire", "tryAcquire"] as const).map(
+    (method): Row => [
+      `${method} where currentDomain returns what is no domain`,
+      ({ heap }) => {
+        for (const result of [{}, false, 5, "x", { alloc: () => 0 }, () => undefined]) {
+          const led = new BufferPool(heap, { maxBuffers: 1, currentDomain: () => bad(result) });
+          expect(thrownBy(() => led[method](64))).toBeInstanceOf(InvalidTypeError);
+          expect(led.stats().inUseAllThreads).toBe(0);
+        }
+        return new BufferPool(heap, { currentDomain: () => bad(5) })[method](64);
+      },
+      InvalidTypeError,
+      [`${method}: what currentDomain returns must be a domain`, "got 5"],
+    ],
+  ),
+  [
+    "adopt where currentDomain returns what is no domain",
+    ({ heap, pool, ref }) =>
+      BufferPool.attach(heap, pool.share(), { currentDomain: () => bad({}) }).adopt(ref),
+    InvalidTypeError,
+    ["adopt: what currentDomain returns must be a domain"],
+  ],
+  [
+    "adopt in domain 5",
+    (w) => w.pool.adopt(w.ref, { domain: bad(5) }),
+    InvalidTypeError,
+    ['option "domain" must be a domain'],
+  ],
   ["detach with options 5", (w) => w.held.detach(bad(5)), InvalidTypeError, ["detach: options"]],
   ["detach with permit 5", (w) => w.held.detach({ permit: bad(5) }), InvalidTypeError, ['Option "permit"']],
 ];
@@ -287,6 +316,12 @@ const ASYNC_ROWS: readonly Row[] = [
     ["timeoutMs", "got -1"],
   ],
   ["signal 5", (w) => w.pool.acquireAsync(64, { signal: bad(5) }), InvalidTypeError, ["AbortSignal"]],
+  [
+    "a currentDomain that returns what is no domain",
+    ({ heap }) => new BufferPool(heap, { currentDomain: () => bad({}) }).acquireAsync(64),
+    InvalidTypeError,
+    ["acquireAsync: what currentDomain returns must be a domain"],
+  ],
   ["domain 5", (w) => w.pool.acquireAsync(64, { domain: bad(5) }), InvalidTypeError, ['"domain"']],
 ];
 
@@ -309,4 +344,23 @@ test("what is no number never reaches arithmetic, and other seats' pools are as 
     InvalidTypeError,
   );
   other.detach();
+});
+
+test("currentDomain may return null, which is no domain", () => {
+  const led = new BufferPool(world.heap, { currentDomain: () => null });
+  for (const buffer of [led.acquire(64), led.tryAcquire(64)]) expect(buffer?.release()).toBe(true);
+  expectAllBack(led);
+});
+
+test("a pool is neither made on a heap that was detached nor attached to it", () => {
+  const other = another(world.heap);
+  other.detach();
+  for (const make of [
+    () => new BufferPool(other),
+    () => new BufferPool(other, { maxBuffers: 2 }),
+    () => BufferPool.attach(other, world.pool.share()),
+  ]) {
+    expect(make).toThrow(HeapDetachedError);
+  }
+  expect(() => BufferPool.attach(other, world.pool.share())).toThrow("BufferPool.attach");
 });

@@ -5,12 +5,28 @@
  * are counted directly.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { DomainOrderError, EpochClosedError } from "../../src/allocator/errors.js";
+import { DomainOrderError, EpochClosedError, InvalidValueError } from "../../src/allocator/errors.js";
 import { EpochDomain } from "../../src/allocator/heap/domain.js";
 import type { SlabHeap } from "../../src/allocator/heap/heap.js";
 import type { Handle } from "../../src/allocator/types.js";
+import { EpochRotator } from "../../src/async/index.js";
 import { BufferPool, type PooledBuffer, type Scope } from "../../src/pool/index.js";
-import { expectAllBack, expectEmpty, isStamped, poolOfTwo, smallHeap, stamp, thrownBy } from "./support.js";
+import {
+  another,
+  expectAllBack,
+  expectEmpty,
+  isStamped,
+  poolOfTwo,
+  smallHeap,
+  stamp,
+  thrownBy,
+} from "./support.js";
+
+/** Domains that say whose they are. */
+const OWN = [
+  ["EpochDomain", (of: SlabHeap) => of.openDomain({ unordered: true })],
+  ["AsyncDomain", (of: SlabHeap) => new EpochRotator(of).open()],
+] as const;
 
 let heap: SlabHeap;
 let pool: BufferPool;
@@ -70,6 +86,60 @@ test("domain: null opts out, a named domain is used instead of the current one",
   named.exit();
   expect([out.released, other.released]).toEqual([false, true]);
   expect(out.release()).toBe(true);
+});
+
+describe("a domain of another heap", () => {
+  let elsewhere: SlabHeap;
+  beforeEach(() => {
+    elsewhere = smallHeap();
+  });
+  afterEach(() => {
+    expectEmpty(elsewhere);
+    elsewhere.detach();
+  });
+
+  test.each(OWN)("is refused wherever it comes from, and nothing has changed: %s", async (_, open) => {
+    const limited = poolOfTwo(heap);
+    const sent = limited.acquire(64).detach();
+    using domain = open(elsewhere);
+    let current: Scope | undefined;
+    const led = BufferPool.attach(heap, limited.share(), { currentDomain: () => current });
+    current = domain;
+    for (const [asked, options] of [
+      [limited, { domain }],
+      [led, undefined],
+    ] as const) {
+      for (const ask of [
+        () => asked.acquire(64, options),
+        () => asked.tryAcquire(64, options),
+        () => asked.adopt(sent, options),
+      ]) {
+        expect(ask).toThrow(InvalidValueError);
+        expect(ask).toThrow("domain of the pool's own heap");
+      }
+      await expect(asked.acquireAsync(64, options)).rejects.toThrow(InvalidValueError);
+    }
+    expect(heap.verify().liveObjects).toBe(1);
+    expect(elsewhere.verify().liveObjects).toBe(0);
+    expect(limited.stats().inUseAllThreads).toBe(1);
+    limited.adopt(sent).release();
+    expectAllBack(limited);
+    expectAllBack(led);
+  });
+
+  test("is another attachment to the same one, too", () => {
+    const other = another(heap);
+    const domain = other.openDomain();
+    expect(() => pool.acquire(64, { domain })).toThrow(InvalidValueError);
+    domain.exit();
+    other.detach();
+  });
+});
+
+test.each(OWN)("a loop in a domain of the heap makes two views, as outside: %s", (_, open) => {
+  using domain = open(heap);
+  for (let i = 0; i < 100; i++) pool.acquire(256, { domain }).release();
+  expect(pool.stats()).toMatchObject({ viewMisses: 2, viewHits: 98 });
 });
 
 test("a million buffers that come and go leave one callback and no list", () => {

@@ -4,10 +4,11 @@
  * Method: pools of several seats in one thread, structured clones of what they send each other, permits counted by the
  * pool and by the owner words themselves; seats that are detached or reaped with buffers out.
  */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { PoolExhaustedError, StaleHandleError } from "../../src/allocator/errors.js";
 import type { SlabHeap } from "../../src/allocator/heap/heap.js";
 import { BufferPool, type PooledRef } from "../../src/pool/index.js";
+import { OwnerWords, RECHECK_MS } from "../../src/threads/index.js";
 import { another, expectAllBack, expectEmpty, isStamped, smallHeap, stamp, withSeed } from "./support.js";
 
 let heap: SlabHeap;
@@ -21,6 +22,7 @@ beforeEach(() => {
   theirs = BufferPool.attach(other, structuredClone(mine.share()));
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   expectAllBack(mine);
   expectAllBack(theirs);
   if (!other._a.detached) other.detach();
@@ -207,6 +209,39 @@ describe("the permits of a seat that is gone", () => {
     // The objects are the heap's, for whoever knows their handles.
     mine.adopt(travelling).release();
     for (const { handle } of lost) expect(heap.free(handle)).toBe(true);
+  });
+
+  test("are looked for once, until somebody has come or gone", () => {
+    const held = [mine.acquire(64), theirs.acquire(64), mine.acquire(64)];
+    const search = vi.spyOn(OwnerWords.prototype, "freeDead");
+    const now = vi.spyOn(performance, "now");
+    const refusedAt = (ms: number): number => {
+      now.mockReturnValue(ms);
+      search.mockClear();
+      for (let i = 0; i < 10; i++) expect(mine.tryAcquire(64)).toBeUndefined();
+      return search.mock.calls.length;
+    };
+    const started = performance.now();
+    expect(refusedAt(started)).toBe(1);
+    expect([refusedAt(started + 1), refusedAt(started + RECHECK_MS - 1)]).toEqual([0, 0]);
+    expect(refusedAt(started + RECHECK_MS), "in any case after a while").toBe(1);
+    // Nobody searches for what another seat gives back: it is there.
+    held[1]?.release();
+    search.mockClear();
+    held[1] = mine.acquire(64);
+    expect(search).not.toHaveBeenCalled();
+    expect(refusedAt(started + RECHECK_MS)).toBe(0);
+    const newcomer = another(heap);
+    expect(refusedAt(started + RECHECK_MS)).toBe(1);
+    held[2]?.release();
+    const last = BufferPool.attach(newcomer, mine.share()).acquire(64);
+    expect(refusedAt(started + RECHECK_MS)).toBe(0);
+    newcomer.detach();
+    held[2] = mine.acquire(64);
+    expect(refusedAt(started + RECHECK_MS), "at once when somebody has gone").toBe(0);
+    vi.restoreAllMocks();
+    expect(heap.free(last.handle)).toBe(true);
+    for (const buffer of held) buffer.release();
   });
 
   test("wake who waits for them", async () => {

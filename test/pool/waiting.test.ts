@@ -1,13 +1,13 @@
 /**
  * Defends: acquireAsync serves the callers of a thread in their order, as soon as there are a permit and room; abort and
- * timeout take a caller out of the line and nothing else; no permit, timer, listener or promise is left behind.
+ * timeout take a caller out of the line and nothing else; a full heap is looked at again soon for whoever is first; no permit, timer, listener or promise is left behind.
  * Method: a pool of two buffers or a full heap, callers that wait, leave and are served, the line and the permits counted
  * after each; a process that must end by itself once nobody waits.
  */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { PoolExhaustedError } from "../../src/allocator/errors.js";
 import type { SlabHeap } from "../../src/allocator/heap/heap.js";
 import { BufferPool, type PooledBuffer } from "../../src/pool/index.js";
@@ -100,6 +100,88 @@ test("waits for room that somebody else makes", async () => {
   heap.free(all);
   (await waiting).release();
   expectAllBack(roomy);
+});
+
+describe("a full heap is looked at", () => {
+  let roomy: BufferPool;
+  let all: ReturnType<SlabHeap["alloc"]>;
+  beforeEach(() => {
+    roomy = new BufferPool(heap);
+    all = heap.alloc(heap.capacity);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    heap.free(all);
+    expectAllBack(roomy);
+  });
+
+  /** Milliseconds until the next look: when nothing else is set, that is the only timer. */
+  const nextLook = (): number => {
+    const before = Date.now();
+    expect(vi.getTimerCount()).toBe(1);
+    vi.advanceTimersToNextTimer();
+    return Date.now() - before;
+  };
+
+  function waiter(): { gone: Promise<unknown>; giveUp(): void } {
+    const controller = new AbortController();
+    const gone = roomy.acquireAsync(64, { signal: controller.signal }).catch((reason: unknown) => reason);
+    return { gone, giveUp: () => controller.abort("enough") };
+  }
+
+  test("less and less often", async () => {
+    const { gone, giveUp } = waiter();
+    await Promise.resolve();
+    expect(Array.from({ length: 9 }, nextLook)).toEqual([1, 2, 4, 8, 16, 32, 50, 50, 50]);
+    giveUp();
+    expect(await gone).toBe("enough");
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("soon again for whoever is first next, be the line empty in between or not", async () => {
+    const first = waiter();
+    const second = waiter();
+    await Promise.resolve();
+    for (let i = 0; i < 9; i++) nextLook();
+    first.giveUp();
+    expect([nextLook(), nextLook(), nextLook()]).toEqual([1, 2, 4]);
+    second.giveUp();
+    await Promise.all([first.gone, second.gone]);
+    const third = waiter();
+    await Promise.resolve();
+    expect(nextLook()).toBe(1);
+    third.giveUp();
+    await third.gone;
+  });
+
+  test("no less often because others give up or something is released", async () => {
+    const small = heap.slabSize >> 1;
+    heap.free(all);
+    const buffers = Array.from({ length: 8 }, () => roomy.acquire(small));
+    const most: PooledBuffer[] = [];
+    for (let size = heap.capacity; size > heap.slabSize; size -= heap.slabSize)
+      for (let got = roomy.tryAcquire(size); got !== undefined; got = roomy.tryAcquire(size)) most.push(got);
+    const controller = new AbortController();
+    const first = roomy
+      .acquireAsync(heap.capacity, { signal: controller.signal })
+      .catch((reason: unknown) => reason);
+    const others = Array.from({ length: 8 }, waiter);
+    for (const { giveUp, gone } of others) {
+      giveUp();
+      await gone;
+    }
+    for (const buffer of buffers) {
+      buffer.release();
+      await Promise.resolve();
+      await Promise.resolve();
+    }
+    expect(nextLook()).toBe(1);
+    controller.abort("enough");
+    await first;
+    for (const buffer of most) buffer.release();
+    all = heap.alloc(heap.capacity);
+  });
 });
 
 test("who waits for room holds no permit", async () => {
