@@ -18,6 +18,7 @@ export {
   StaleHandleError,
   TemporalSlabError,
 } from "./errors.js";
+export { checkInteger } from "./heap/check.js";
 export { EpochDomain } from "./heap/domain.js";
 export { slotAtOffset } from "./heap/free.js";
 export { SlabHeap } from "./heap/heap.js";
@@ -25,9 +26,11 @@ export { interceptAllocs } from "./heap/intercept.js";
 export { type Sampling, type SamplingOptions, startSampling } from "./heap/sampling.js";
 export { andSeq, casSeq, loadSeq, orSeq, storeSeq } from "./memory/atomics.js";
 export {
+  booleanOption,
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
   DEFAULT_SLAB_SIZE,
+  integerOption,
   MAX_CAPACITY,
   MAX_WORKERS_LIMIT,
 } from "./memory/config.js";

@@ -1,5 +1,6 @@
 /** Options of this layer, each read once and checked before anything is opened. */
-import { describeValue, InvalidTypeError, InvalidValueError } from "../allocator/index.js";
+import { describeValue, InvalidTypeError, InvalidValueError, integerOption } from "../allocator/index.js";
+import { checkKeys, isSignal, LONGEST_TIMER_MS, stringOption } from "../threads/index.js";
 
 /**
  * What `alloc` of a domain does when the epoch it is in is not open any more: "follow" enters the current epoch too and
@@ -35,8 +36,8 @@ export interface RotatorOptions {
   onRotate?: OnRotate;
 }
 
-/** Longest delay a timer takes. */
-const MAX_MS = 2 ** 31 - 1;
+/** The longest delay a timer takes, and as many domains. */
+const MOST = LONGEST_TIMER_MS;
 const DEFAULT_DOMAINS = 1024;
 const DEFAULT_MS = 1000;
 
@@ -59,23 +60,10 @@ export interface CheckedRotatorOptions {
 export const DOMAIN_OPTIONS = ["label", "signal", "onRotate"] as const;
 const ROTATOR_OPTIONS = ["everyDomains", "everyMs", "onLastExit", "label", "onRotate"] as const;
 
-/** Refuses what is no object and keys that are not `known`: a misspelt option would be ignored without a word. */
-export function checkKeys(method: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null) {
-    throw new InvalidTypeError(`${method}: options must be an object; got ${describeValue(options)}.`);
-  }
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue;
-    throw new InvalidTypeError(
-      `${method}: unknown option ${JSON.stringify(key)}; known are ${known.join(", ")}.`,
-    );
-  }
-}
-
 /** The values of {@link AsyncDomainOptions}; keys are the caller's to check. */
 export function readDomainOptions({ label, signal, onRotate }: AsyncDomainOptions): CheckedDomainOptions {
   checkSignal(signal);
-  return { label: checkLabel(label), signal, onRotate: checkOnRotate(onRotate) };
+  return { label: stringOption("label", label) ?? "", signal, onRotate: checkOnRotate(onRotate) };
 }
 
 export function readRotatorOptions(options: unknown): CheckedRotatorOptions {
@@ -87,10 +75,10 @@ export function readRotatorOptions(options: unknown): CheckedRotatorOptions {
     throw wrong(last, `Option "onLastExit" must be "close" or "discard"; got ${describeValue(last)}.`);
   }
   return {
-    everyDomains: whole("everyDomains", everyDomains, neither ? DEFAULT_DOMAINS : Infinity),
-    everyMs: whole("everyMs", everyMs, neither ? DEFAULT_MS : Infinity),
+    everyDomains: integerOption("everyDomains", everyDomains, neither ? DEFAULT_DOMAINS : Infinity, 1, MOST),
+    everyMs: integerOption("everyMs", everyMs, neither ? DEFAULT_MS : Infinity, 1, MOST),
     discard: last === "discard",
-    label: checkLabel(label),
+    label: stringOption("label", label) ?? "",
     onRotate: checkOnRotate(onRotate) ?? "follow",
   };
 }
@@ -100,37 +88,17 @@ export function refuseAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw signal.reason;
 }
 
-function checkLabel(label: unknown): string {
-  if (label === undefined) return "";
-  if (typeof label === "string") return label;
-  throw new InvalidTypeError(`Option "label" must be a string; got ${describeValue(label)}.`);
-}
-
 function checkOnRotate(value: unknown): OnRotate | undefined {
   if (value === undefined || value === "follow" || value === "refuse") return value;
   throw wrong(value, `Option "onRotate" must be "follow" or "refuse"; got ${describeValue(value)}.`);
 }
 
-/** By what it can do: signals come from other realms and from polyfills too. */
 function checkSignal(signal: unknown): void {
-  if (signal === undefined) return;
-  const given: Partial<AbortSignal> = typeof signal === "object" && signal !== null ? signal : {};
-  const listens = [given.addEventListener, given.removeEventListener].every((f) => typeof f === "function");
-  if (typeof given.aborted === "boolean" && listens) return;
+  if (signal === undefined || isSignal(signal)) return;
   throw new InvalidTypeError(`Option "signal" must be an AbortSignal; got ${describeValue(signal)}.`);
 }
 
-function whole(name: string, value: unknown, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= MAX_MS) return value;
-  const type = typeof value === "number" ? "whole number" : "number";
-  throw wrong(
-    typeof value === "number" ? "" : undefined,
-    `Option "${name}" must be a ${type} from 1 to ${MAX_MS}; got ${describeValue(value)}.`,
-  );
-}
-
-/** A string (or number, passed as "") out of its list or range is a bad value, anything else a bad type. */
+/** A string that is not in its list is a bad value, anything else a bad type. */
 function wrong(value: unknown, message: string): Error {
   return typeof value === "string" ? new InvalidValueError(message) : new InvalidTypeError(message);
 }

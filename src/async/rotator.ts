@@ -7,7 +7,7 @@ import {
   HeapFormatError,
   type SlabHeap,
 } from "../allocator/index.js";
-import { checkHeap } from "../threads/index.js";
+import { checkHeap, checkKeys } from "../threads/index.js";
 import { outside } from "./context.js";
 import { AsyncDomain } from "./domain.js";
 import { EpochKeeper } from "./keeper.js";
@@ -15,7 +15,6 @@ import {
   type AsyncDomainOptions,
   type CheckedDomainOptions,
   type CheckedRotatorOptions,
-  checkKeys,
   DOMAIN_OPTIONS,
   type RotatorOptions,
   readDomainOptions,

@@ -9,14 +9,13 @@ import {
   InvalidValueError,
   type SlabHeap,
 } from "../allocator/index.js";
-import { checkHeap } from "../threads/index.js";
+import { checkHeap, checkKeys } from "../threads/index.js";
 import { unlessAborted } from "./abort.js";
 import { innermost, within } from "./context.js";
 import { AsyncDomain, type DomainHost } from "./domain.js";
 import {
   type AsyncDomainOptions,
   type CheckedDomainOptions,
-  checkKeys,
   DOMAIN_OPTIONS,
   readDomainOptions,
   refuseAborted,

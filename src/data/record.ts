@@ -1,5 +1,4 @@
 /** Records: objects of a heap with named fields, read and written in place. */
-
 import { checkHeap } from "../threads/index.js";
 import { allocIn } from "./place.js";
 import { accessor, Cursor } from "./record-fields.js";

@@ -1,5 +1,6 @@
 /** Options of a pool, and the heap they ask for. Everything is checked before anything is made. */
 import {
+  booleanOption,
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
   describeValue,
@@ -7,6 +8,7 @@ import {
   type HeapOptions,
   InvalidTypeError,
   InvalidValueError,
+  integerOption,
   LAYOUT_VERSION,
   MAX_CAPACITY,
   MAX_WORKERS_LIMIT,
@@ -190,19 +192,17 @@ function readOptions(options: unknown): MemPoolOptions {
   if (given.heap !== undefined && !(given.heap instanceof SlabHeap)) {
     throw new InvalidTypeError(`Option "heap" must be a SlabHeap; got ${describeValue(given.heap)}.`);
   }
-  whole("size", given.size, 1, MAX_CAPACITY);
-  whole("align", given.align, MIN_ALIGN, MAX_ALIGN);
+  integerOption("size", given.size, 1, 1, MAX_CAPACITY);
+  integerOption("align", given.align, MIN_ALIGN, MIN_ALIGN, MAX_ALIGN);
   if (given.align !== undefined && !Number.isInteger(Math.log2(given.align))) {
     throw new InvalidValueError(
       `Option "align" must be a power of two from ${MIN_ALIGN} to ${MAX_ALIGN}; got ${given.align}.`,
     );
   }
-  whole("maxWorkers", given.maxWorkers, 1, MAX_WORKERS_LIMIT);
-  whole("minSplit", given.minSplit, 9, Number.MAX_SAFE_INTEGER);
+  integerOption("maxWorkers", given.maxWorkers, 1, 1, MAX_WORKERS_LIMIT);
+  integerOption("minSplit", given.minSplit, 9, 9, Number.MAX_SAFE_INTEGER);
   for (const name of ["skipInitialization", "compact", "split", "sameThread"] as const) {
-    const value: unknown = given[name];
-    if (value === undefined || typeof value === "boolean") continue;
-    throw new InvalidTypeError(`Option "${name}" must be true or false; got ${describeValue(value)}.`);
+    booleanOption(name, given[name]);
   }
   checkStart(given.start);
   return given;
@@ -260,15 +260,4 @@ function refuse(name: string, other: string): never {
   throw new InvalidValueError(
     `Option "${name}" cannot go together with "${other}": it was decided when that heap was made.`,
   );
-}
-
-function whole(name: string, value: unknown, min: number, max: number): void {
-  if (value === undefined) return;
-  if (typeof value !== "number") {
-    throw new InvalidTypeError(
-      `Option "${name}" must be a number from ${min} to ${max}; got ${describeValue(value)}.`,
-    );
-  }
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new InvalidValueError(`Option "${name}" must be a whole number from ${min} to ${max}; got ${value}.`);
 }

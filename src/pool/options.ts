@@ -1,13 +1,22 @@
 /** Options of a pool and of its methods: types, and checks that read each of them once. */
 import {
+  booleanOption,
+  checkInteger,
   describeValue,
   EpochDomain,
   type Handle,
   InvalidTypeError,
   InvalidValueError,
+  integerOption,
   type SlabHeap,
 } from "../allocator/index.js";
-import { checkHeap, checkOptionKeys, checkWaitOptions, type WaitOptions } from "../threads/index.js";
+import {
+  checkHeap,
+  checkOptionKeys,
+  checkWaitOptions,
+  stringOption,
+  type WaitOptions,
+} from "../threads/index.js";
 import type { Scope } from "./domains.js";
 import type { DebugOptions } from "./leaks.js";
 import { FIRST_JOURNEY, LAST_JOURNEY, MAX_PERMITS, type PermitRef } from "./permits.js";
@@ -85,9 +94,9 @@ export function resolvePoolOptions(method: string, options: unknown, label: stri
   const debug = debugOption(given.debug);
   const views = whole("cachedViews", given.cachedViews, 0, MAX_VIEWS) ?? DEFAULT_VIEWS;
   return {
-    label: string("label", given.label) ?? label,
+    label: stringOption("label", given.label) ?? label,
     maxBuffers: whole("maxBuffers", given.maxBuffers, 1, MAX_PERMITS),
-    zero: boolean("zero", given.zero),
+    zero: booleanOption("zero", given.zero),
     debug,
     // In debug mode every buffer has bytes of its own, so that they can be told apart.
     views: views === 0 || debug !== undefined ? 0 : 2 ** Math.ceil(Math.log2(views)),
@@ -108,36 +117,13 @@ function debugOption(value: unknown): DebugOptions | undefined {
   return onLeak === undefined ? {} : { onLeak };
 }
 
-function string(name: string, value: unknown): string | undefined {
-  if (value === undefined || typeof value === "string") return value;
-  throw new InvalidTypeError(`Option "${name}" must be a string; got ${describeValue(value)}.`);
-}
-
-function boolean(name: string, value: unknown): boolean {
-  if (value === undefined) return false;
-  if (typeof value === "boolean") return value;
-  throw new InvalidTypeError(`Option "${name}" must be true or false; got ${describeValue(value)}.`);
-}
-
 function functionOption<T>(name: string, value: T): T {
   if (value === undefined || typeof value === "function") return value;
   throw new InvalidTypeError(`Option "${name}" must be a function; got ${describeValue(value)}.`);
 }
 
 function whole(name: string, value: unknown, min: number, max: number): number | undefined {
-  if (value === undefined) return undefined;
-  checkWhole(`Option "${name}"`, value, min, max);
-  return value;
-}
-
-export function checkWhole(what: string, value: unknown, min: number, max: number): asserts value is number {
-  if (typeof value !== "number") {
-    throw new InvalidTypeError(
-      `${what} must be a number from ${min} to ${max}; got ${describeValue(value)}.`,
-    );
-  }
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new InvalidValueError(`${what} must be a whole number from ${min} to ${max}; got ${value}.`);
+  return value === undefined ? undefined : integerOption(name, value, min, min, max);
 }
 
 /** A heap that is attached: a detached one has no seat whose name permits could bear. */
@@ -188,7 +174,7 @@ export function asyncOptions(options: unknown): AcquireAsyncOptions & WaitOption
 /** Whether a detached buffer takes its permit along. */
 export function sendsPermit(options: DetachOptions | undefined): boolean {
   const { permit }: DetachOptions = checkOptionKeys("detach", options, ["permit"]);
-  return permit === undefined ? true : boolean("permit", permit);
+  return permit === undefined ? true : booleanOption("permit", permit);
 }
 
 /** What `detach` returned, or a handle and a length; each property read once. */
@@ -199,8 +185,8 @@ export function checkPooledRef(ref: unknown): PooledRef {
     );
   }
   const { handle, byteLength, permit }: { handle?: unknown; byteLength?: unknown; permit?: unknown } = ref;
-  checkWhole("adopt: handle", handle, 1, Number.MAX_SAFE_INTEGER);
-  checkWhole("adopt: byteLength", byteLength, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger("adopt: handle", handle, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger("adopt: byteLength", byteLength, 1, Number.MAX_SAFE_INTEGER);
   const checked = { handle: handle as Handle, byteLength };
   return permit === undefined ? checked : { ...checked, permit: checkPermit(permit) };
 }
@@ -208,8 +194,8 @@ export function checkPooledRef(ref: unknown): PooledRef {
 function checkPermit(permit: unknown): PermitRef {
   const { index, journey, limit }: { index?: unknown; journey?: unknown; limit?: unknown } =
     typeof permit === "object" && permit !== null ? permit : {};
-  checkWhole("adopt: permit.index", index, 0, MAX_PERMITS - 1);
-  checkWhole("adopt: permit.journey", journey, FIRST_JOURNEY, LAST_JOURNEY);
-  checkWhole("adopt: permit.limit", limit, 1, 2 ** 31 - 1);
+  checkInteger("adopt: permit.index", index, 0, MAX_PERMITS - 1);
+  checkInteger("adopt: permit.journey", journey, FIRST_JOURNEY, LAST_JOURNEY);
+  checkInteger("adopt: permit.limit", limit, 1, 2 ** 31 - 1);
   return { index, journey, limit };
 }

@@ -1,5 +1,6 @@
 /** Pooled buffers on a shared heap. */
 import {
+  checkInteger,
   describeValue,
   type EpochRef,
   type Handle,
@@ -21,7 +22,6 @@ import {
   type BufferPoolOptions,
   checkPooledRef,
   checkPoolHeap,
-  checkWhole,
   chooseScope,
   domainOption,
   POOL_KIND,
@@ -227,7 +227,7 @@ export class BufferPool implements Keeper, Disposable {
       );
     }
     const scope = chooseScope("adopt", domain, this.heap, this.currentDomain);
-    checkWhole("adopt: byteLength", byteLength, 1, this.roomOf(handle, sent));
+    checkInteger("adopt: byteLength", byteLength, 1, this.roomOf(handle, sent));
     const origin = this.watch?.origin(this.adopt) ?? "";
     let permit = NO_PERMIT;
     if (this.permits !== undefined) {
@@ -444,7 +444,7 @@ export class BufferPool implements Keeper, Disposable {
   }
 
   private checkUsable(method: string, size: number): void {
-    checkWhole(`${method}: size`, size, 1, this.heap.capacity);
+    checkInteger(`${method}: size`, size, 1, this.heap.capacity);
     if (this.disposed) throw disposedError(method, this.label);
   }
 }

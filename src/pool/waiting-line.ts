@@ -5,7 +5,7 @@
  * permit is given back (permits.ts wakes it), or, when the heap is full, until a timer says to look again: frees
  * elsewhere in the heap wake nobody. A release in this thread has it look at once in any case.
  */
-import type { AbortSignalLike } from "../threads/index.js";
+import { type AbortSignalLike, LONGEST_TIMER_MS } from "../threads/index.js";
 import type { Scope } from "./domains.js";
 import type { Permits } from "./permits.js";
 import type { PooledBuffer } from "./pooled-buffer.js";
@@ -36,8 +36,6 @@ interface Waiter extends Request {
 
 const FIRST_LOOK_MS = 1;
 const LAST_LOOK_MS = 50;
-/** Timers cannot be set further ahead. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class WaitingLine {
   private readonly line = new Set<Waiter>();

@@ -1,8 +1,5 @@
 /** Waiting calls of one thread, served in the order they were made. */
-import { type AbortSignalLike, timeLeft } from "../threads/index.js";
-
-/** Timers cannot be set further ahead. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+import { type AbortSignalLike, LONGEST_TIMER_MS, timeLeft } from "../threads/index.js";
 
 /** A call's place in the line. */
 export interface Ticket {

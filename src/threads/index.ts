@@ -2,8 +2,11 @@
 export {
   type AbortSignalLike,
   checkHeap,
+  checkKeys,
   checkOptionKeys,
   checkWaitOptions,
+  isSignal,
+  stringOption,
   type WaitOptions,
 } from "./options.js";
 export {
@@ -16,4 +19,12 @@ export {
   type SeatSource,
   UNOWNED,
 } from "./owners.js";
-export { deadlineAfter, RECHECK_MS, timeLeft, waitAsync, waitBlocking, wake } from "./waiting.js";
+export {
+  deadlineAfter,
+  LONGEST_TIMER_MS,
+  RECHECK_MS,
+  timeLeft,
+  waitAsync,
+  waitBlocking,
+  wake,
+} from "./waiting.js";

@@ -25,7 +25,11 @@ export function checkHeap(method: string, heap: unknown): SlabHeap {
 
 /** An options object with known keys only, or none. Throws {@link InvalidTypeError} that names `method` and the key. */
 export function checkOptionKeys(method: string, options: unknown, known: readonly string[]): object {
-  if (options === undefined) return {};
+  return options === undefined ? {} : checkKeys(method, options, known);
+}
+
+/** As {@link checkOptionKeys}, where there must be options. A misspelt one would be ignored without a word. */
+export function checkKeys(method: string, options: unknown, known: readonly string[]): object {
   if (typeof options !== "object" || options === null) {
     throw new InvalidTypeError(`${method}: options must be an object; got ${describeValue(options)}.`);
   }
@@ -37,6 +41,12 @@ export function checkOptionKeys(method: string, options: unknown, known: readonl
     }
   }
   return options;
+}
+
+/** An optional string. */
+export function stringOption(name: string, value: unknown): string | undefined {
+  if (value === undefined || typeof value === "string") return value;
+  throw new InvalidTypeError(`Option "${name}" must be a string; got ${describeValue(value)}.`);
 }
 
 /**
@@ -71,7 +81,8 @@ export function checkWaitOptions(
   return { timeoutMs, signal };
 }
 
-function isSignal(value: unknown): value is AbortSignalLike {
+/** By what it can do: signals come from other realms and from polyfills too. */
+export function isSignal(value: unknown): value is AbortSignalLike {
   const { aborted, addEventListener, removeEventListener }: Partial<AbortSignalLike> =
     typeof value === "object" && value !== null ? value : {};
   return (

@@ -15,6 +15,8 @@ import { InvalidTypeError, loadSeq } from "../allocator/index.js";
 
 import type { AbortSignalLike, WaitOptions } from "./options.js";
 
+/** Timers cannot be set further ahead. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** A wait looks at its word at least this often: the most a lost notification costs. */
 export const RECHECK_MS = 50;
 /** Where `Atomics.waitAsync` is missing: the first look comes after this long, each later one after twice as long. */

@@ -89,7 +89,12 @@ export function detachedError(method: string, a: Attachment): HeapDetachedError 
 }
 
 /** A whole number in the given range. */
-export function checkInteger(name: string, value: unknown, min: number, max: number): void {
+export function checkInteger(
+  name: string,
+  value: unknown,
+  min: number,
+  max: number,
+): asserts value is number {
   if (typeof value !== "number") {
     throw new InvalidTypeError(`${name} must be a number from ${min} to ${max}; got ${describe(value)}.`);
   }
