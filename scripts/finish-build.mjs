@@ -1,4 +1,5 @@
-// Runs after tsc: bundles the library, drops output whose source is gone and keeps the command executable.
+// Runs after tsc: bundles the library, the live page and the command, drops output whose source is gone and keeps the
+// command executable.
 //
 // Why bundle: V8 loads an imported constant each time it is used, but the bundler writes the literal offsets of
 // src/allocator/memory/offsets.ts into the code. Names stay as they are, and source maps lead to src/.
@@ -9,9 +10,12 @@ import { chmodSync, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } f
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildPage } from "./build-page.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
+const REQUIRE =
+  'import { createRequire as tslabRequire } from "node:module"; const require = tslabRequire(import.meta.url);';
 
 /** The package's entry points; what they share becomes one chunk, so that a class is the same whichever it came from. */
 const ENTRIES = readdirSync(join(root, "src")).filter((name) => name.endsWith(".ts"));
@@ -19,8 +23,8 @@ const ENTRIES = readdirSync(join(root, "src")).filter((name) => name.endsWith(".
 const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: ENTRIES.map((name) => `src/${name}`),
-  // Only src/async.ts names one.
-  external: ["node:*"],
+  // Layers above the core name some of Node's; the live page is a file of its own, loaded when it is asked for.
+  external: ["node:*", "#live-page"],
   outbase: "src",
   outdir: "dist",
   bundle: true,
@@ -35,9 +39,41 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 
+/**
+ * The command is bundled apart: what it takes from npm goes in, so that the package depends on nothing, and the library
+ * stays what users import, by its own name. `worker.js` lies beside whichever chunk starts it.
+ */
+const command = await build({
+  absWorkingDir: root,
+  entryPoints: [
+    { in: "src/cli/main.ts", out: "main" },
+    { in: "src/cli/workload/worker.ts", out: "worker" },
+  ],
+  plugins: [libraryByName()],
+  outdir: "dist/cli",
+  chunkNames: "[name]-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  // CommonJS packages in the bundle may ask for Node's modules.
+  banner: { js: REQUIRE },
+  minifySyntax: true,
+  minifyWhitespace: false,
+  sourcemap: true,
+  legalComments: "linked",
+  metafile: true,
+  logLevel: "warning",
+});
+
 /** dist-relative path of the source file an output came from, without its extension. */
 const stem = (path) => path.replace(/\.(d\.ts|js)(\.map)?$/, "");
-const bundled = new Set(Object.keys(metafile.outputs).map((path) => join(root, path)));
+const bundled = new Set(
+  [...Object.keys(metafile.outputs), ...Object.keys(command.metafile.outputs), ...(await buildPage())].map(
+    (path) => join(root, path),
+  ),
+);
 
 for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
   if (!entry.isFile()) continue;
@@ -48,19 +84,37 @@ for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true }))
 
 // The bundle holds the library's code; its folders keep their types only, so that nobody imports a second copy.
 const inBundle = new Set(Object.keys(metafile.inputs).map((path) => path.split("/")[1]));
-for (const layer of [...inBundle].filter((name) => !name.endsWith(".ts") && existsSync(join(dist, name)))) {
+for (const layer of [...inBundle, "cli"].filter(
+  (name) => !name.endsWith(".ts") && existsSync(join(dist, name)),
+)) {
   for (const entry of readdirSync(join(dist, layer), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && /\.js(\.map)?$/.test(entry.name)) rmSync(join(entry.parentPath, entry.name));
+    const path = join(entry.parentPath, entry.name);
+    // Nobody imports the command: of it only what runs is kept.
+    const superfluous = layer === "cli" ? /./ : /\.js(\.map)?$/;
+    if (entry.isFile() && superfluous.test(entry.name) && !bundled.has(path)) rmSync(path);
   }
 }
 removeEmptyFolders(dist);
 
-if (existsSync(join(root, "src/cli/main.ts"))) {
-  const command = join(dist, "cli/main.js");
-  if (!readFileSync(command, "utf8").startsWith("#!/usr/bin/env node\n")) {
-    throw new Error("dist/cli/main.js has no shebang: start src/cli/main.ts with #!/usr/bin/env node");
-  }
-  chmodSync(command, 0o755);
+chmodSync(join(dist, "cli/main.js"), 0o755);
+
+/** Imports of the package's entry files become imports of the package. */
+function libraryByName() {
+  const names = new Map(
+    ENTRIES.map((name) => [
+      join(root, "src", name),
+      name === "index.ts" ? "temporal-slab" : `temporal-slab/${name.slice(0, -3)}`,
+    ]),
+  );
+  return {
+    name: "library-by-name",
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
+        const name = names.get(join(resolveDir, path).replace(/\.js$/, ".ts"));
+        return name === undefined ? undefined : { path: name, external: true };
+      });
+    },
+  };
 }
 
 function removeEmptyFolders(folder) {

@@ -39,8 +39,12 @@ const manifest = read("package.json");
 describe("this repository", () => {
   test("sources import in one direction, through front doors, and stay portable", () => {
     expect(sources.length).toBeGreaterThan(0);
-    const peers = new Set(Object.keys(JSON.parse(manifest.text).peerDependencies ?? {}));
-    expect(sources.flatMap((source) => checkSource(source, peers)).map(format)).toEqual([]);
+    const { peerDependencies = {}, devDependencies = {} } = JSON.parse(manifest.text);
+    const packages = {
+      peers: new Set(Object.keys(peerDependencies)),
+      development: new Set(Object.keys(devDependencies)),
+    };
+    expect(sources.flatMap((source) => checkSource(source, packages)).map(format)).toEqual([]);
   });
 
   test(`no file is longer than ${MAX_LINES} lines`, () => {
@@ -124,8 +128,25 @@ describe("the checker itself", () => {
   test("an optional peer may be imported outside the core only", () => {
     const text = 'import { Registry } from "prom-client";';
     const peers = new Set(["prom-client"]);
-    expect(checkSource({ path: "src/telemetry/a.ts", text }, peers)).toEqual([]);
-    expect(checkSource({ path: "src/stats/a.ts", text }, peers)).toHaveLength(1);
+    expect(checkSource({ path: "src/telemetry/a.ts", text }, { peers })).toEqual([]);
+    expect(checkSource({ path: "src/stats/a.ts", text }, { peers })).toHaveLength(1);
+  });
+
+  test("a development dependency may be imported where the build bundles it only", () => {
+    const text = 'import width from "string-width";\n';
+    const development = new Set(["string-width"]);
+    expect(checkSource({ path: "src/cli/a.ts", text }, { development })).toEqual([]);
+    expect(checkSource({ path: "src/page/a.ts", text }, { development })).toEqual([]);
+    expect(checkSource({ path: "src/http/a.ts", text }, { development })).toHaveLength(1);
+  });
+
+  test("the live page knows http by the type of its events only, and nothing of Node", () => {
+    const type = 'import type { LiveState } from "../http/live-state.js";\n';
+    expect(messages("src/page/a.ts", type)).toEqual([]);
+    expect(messages("src/page/a.ts", 'import { a } from "../http/server.js";\n')).toHaveLength(1);
+    expect(messages("src/page/a.ts", 'import "node:fs";\n')).toHaveLength(1);
+    expect(messages("src/http/a.ts", 'const page = await import("#live-page");\n')).toEqual([]);
+    expect(messages("src/telemetry/a.ts", 'const page = await import("#live-page");\n')).toHaveLength(1);
   });
 
   test("reports long files, dependencies, registry hosts and outside folders", () => {

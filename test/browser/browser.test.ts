@@ -5,13 +5,14 @@
  */
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { findChromium, open, serve } from "./chromium.js";
+import { findChromium, unlessMissing } from "../programs.js";
+import { open, serve } from "./chromium.js";
 
 const browser = findChromium();
 const root = join(import.meta.dirname, "../..");
 
 test.skipIf(browser.command === undefined)(
-  `the page finds everything right${browser.missing === undefined ? "" : ` (SKIPPED: ${browser.missing})`}`,
+  unlessMissing("the page finds everything right", browser),
   async () => {
     let log = "";
     let tell: (body: string) => void = () => {};

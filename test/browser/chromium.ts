@@ -1,41 +1,10 @@
-/** A real Chromium, and a server that isolates its pages so that they may share memory. */
-import { spawn, spawnSync } from "node:child_process";
+/** Pages in a real Chromium, and a server that isolates its pages so that they may share memory. */
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
-
-const NAMES = [process.env.CHROMIUM ?? "", "chromium-headless-shell", "chromium", "google-chrome"];
-const PACKAGE = "chromium-headless-shell";
-
-export interface Browser {
-  readonly command?: string;
-  /** Why there is none, for the line a skipped test prints. */
-  readonly missing?: string;
-}
-
-/** Finds Chromium. In CI a missing one is installed from Debian; elsewhere nothing is installed behind anybody's back. */
-export function findChromium(): Browser {
-  const found = () => NAMES.find((name) => name !== "" && answers(name));
-  const command = found();
-  if (command !== undefined) return { command };
-  if ((process.env.CI ?? "") === "") {
-    return { missing: `no Chromium: install Debian's ${PACKAGE}, or name one in CHROMIUM` };
-  }
-  const apt = ["install", "-y", "-qq", "--no-install-recommends", PACKAGE];
-  spawnSync("apt-get", ["update", "-qq"], { timeout: 120_000 });
-  const { status, stderr } = spawnSync("apt-get", apt, { encoding: "utf8", timeout: 240_000 });
-  const installed = found();
-  if (installed === undefined) {
-    return { missing: `apt-get install ${PACKAGE} ended with ${status}: ${(stderr ?? "").slice(-200)}` };
-  }
-  return { command: installed };
-}
-
-function answers(command: string): boolean {
-  return spawnSync(command, ["--version"], { timeout: 30_000 }).status === 0;
-}
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",

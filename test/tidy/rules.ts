@@ -22,7 +22,8 @@ export interface Finding {
 /** Folders of src/, each of which may import itself and anything further down. */
 export const LAYERS = [
   "cli",
-  "dashboards",
+  "page",
+  "http",
   "telemetry",
   "async",
   "pool",
@@ -51,12 +52,30 @@ export const MAX_LINES = 450;
 /** What runs on every runtime and in browsers: these layers get the strict rules, and so do the entry points. */
 const CORE_LAYERS: readonly string[] = ["allocator", "stats", "threads", "data", "malloc", "ring", "pool"];
 
+/** Programs rather than libraries: the build puts what they take from npm into them. */
+const BUNDLED_LAYERS: readonly string[] = ["cli", "page"];
+
+/** The one specifier of package.json's "imports": the page as the build made it. */
+const LIVE_PAGE = "#live-page";
+
+/** The one door the page has into the layers below: a type. http's front door would bring Node's types along. */
+const PAGE_DOOR = "src/http/live-state.ts";
+
 export const format = (finding: Finding): string => `${finding.path}:${finding.line}: ${finding.message}`;
 
-/** All rules for one TypeScript source below src/. `optionalPeers`: packages an entry point may import. */
-export function checkSource(source: Source, optionalPeers: ReadonlySet<string> = new Set()): Finding[] {
+/** Packages a source may import. */
+export interface Packages {
+  /** Optional peers: everything above the core. */
+  readonly peers: ReadonlySet<string>;
+  /** Development dependencies: what the build bundles, see {@link BUNDLED_LAYERS}. */
+  readonly development: ReadonlySet<string>;
+}
+
+/** All rules for one TypeScript source below src/. */
+export function checkSource(source: Source, packages: Partial<Packages> = {}): Finding[] {
   const file = ts.createSourceFile(source.path, source.text, ts.ScriptTarget.Latest, true);
-  return [...checkImports(source.path, file, optionalPeers), ...checkWords(source.path, file)];
+  const all: Packages = { peers: new Set(), development: new Set(), ...packages };
+  return [...checkImports(source.path, file, all), ...checkWords(source.path, file)];
 }
 
 export function checkLength(source: Source): Finding[] {
@@ -82,7 +101,7 @@ function place(path: string): Place {
   return { layer: first, part: second, isFrontDoor: second === "index.ts" && rest.length === 0 };
 }
 
-function checkImports(path: string, file: ts.SourceFile, optionalPeers: ReadonlySet<string>): Finding[] {
+function checkImports(path: string, file: ts.SourceFile, packages: Packages): Finding[] {
   const from = place(path);
   if (from.layer !== "entry" && layerRank(from.layer) < 0) {
     const message = `src/${from.layer}/ is no known layer: give it its place in LAYERS (test/tidy/rules.ts)`;
@@ -98,26 +117,25 @@ function checkImports(path: string, file: ts.SourceFile, optionalPeers: Readonly
   for (const { specifier, line } of importsOf(file)) {
     const message = specifier.startsWith(".")
       ? judgeRelative(path, from, specifier)
-      : judgePackage(from, specifier, optionalPeers);
+      : judgePackage(from, specifier, packages);
     if (message !== undefined) findings.push({ path, line, message: `imports "${specifier}": ${message}` });
   }
   return findings;
 }
 
-function judgePackage(
-  from: Place,
-  specifier: string,
-  optionalPeers: ReadonlySet<string>,
-): string | undefined {
+function judgePackage(from: Place, specifier: string, packages: Packages): string | undefined {
   const inCore = from.layer === "entry" || CORE_LAYERS.includes(from.layer);
   if (inCore)
     return "the core runs on every runtime; probe a host feature through globalThis, or move this up";
+  if (from.layer === "page" && specifier.startsWith("node:")) return "the live page runs in browsers";
   if (specifier.startsWith("node:")) return undefined;
+  if (specifier === LIVE_PAGE && from.layer === "http") return undefined;
   const name = specifier
     .split("/")
     .slice(0, specifier.startsWith("@") ? 2 : 1)
     .join("/");
-  if (optionalPeers.has(name)) return undefined;
+  if (BUNDLED_LAYERS.includes(from.layer) && packages.development.has(name)) return undefined;
+  if (packages.peers.has(name)) return undefined;
   return "this package has no dependencies; write it here, use node:..., or declare an optional peer";
 }
 
@@ -139,6 +157,7 @@ function judgeRelative(path: string, from: Place, specifier: string): string | u
     return `${from.layer} sits below ${to.layer} (${LAYERS.join(" -> ")}); pass it in from above instead`;
   }
   if (to.isFrontDoor) return undefined;
+  if (from.layer === "page" && target === PAGE_DOOR) return undefined;
   const decodes = [...DECODE_FOLDERS, ...BOTTOM_FILES] as readonly string[];
   if (from.layer === "stats" && to.layer === "allocator" && decodes.includes(to.part)) return undefined;
   return `use the front door src/${to.layer}/index.ts${from.layer === "stats" ? `, or allocator/{${DECODE_FOLDERS.join(",")}}` : ""}`;

@@ -32,6 +32,7 @@ import {
   SLAB_COLLECTING,
   SLAB_COUNTS,
   SLAB_FOLDED,
+  SLAB_OPENED_SEC,
 } from "../memory/offsets.js";
 import { C_ALLOCS, C_LOCAL_FREES, C_NEW_SLAB } from "./fields.js";
 import { count, reach } from "./record.js";
@@ -78,17 +79,20 @@ export function readSlabCounts(m: Int32Array, record: number, slab: SlabCounts):
 }
 
 /**
- * Makes the counts of a slab that is CLAIMED and has no object yet consistent. Nobody reads them in that state, so a
- * claimer may die in between; the tag's next change publishes them.
+ * Makes the counts of a slab that is CLAIMED and has no object yet consistent; before `noteEra`.
  *
- * Slabs start at places spread evenly over the 1024 allocations between two that leave the fast path, or else slabs that
- * are filled once would always be sampled in the same slot.
+ * A slab that was used before was folded when it was given back and goes on with the counts it had: a reader that met it
+ * in its former life may still be between the two words, and would count the step from one start to another as
+ * allocations. In a slab's first life nobody can be: the tag's next change publishes the words, and a claimer may die
+ * in between. First lives start at places spread evenly over the 1024 allocations between two that leave the fast path,
+ * or else slabs that are filled once would always be sampled in the same slot.
  */
 export function startCounts(m: Int32Array, record: number, bin: number): void {
+  m[record + SLAB_COLLECTING] = 0;
+  if (m[record + SLAB_OPENED_SEC] !== 0) return;
   const start = (Math.imul(m[bin + C_NEW_SLAB] as number, -1640531535) >>> 22) << LIVE_BITS;
   m[record + SLAB_COUNTS] = start;
   m[record + SLAB_FOLDED] = start;
-  m[record + SLAB_COLLECTING] = 0;
 }
 
 /** Moves what a slab has counted into its holder's counters. */

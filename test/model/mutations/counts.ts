@@ -100,12 +100,18 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
     scenarios: ["hint-two-slabs", "alloc-close-advance", "hint-race"],
   },
   {
+    name: "claim-starts-anew",
+    breaks:
+      "A claimed slab that was used before starts at another count: who reads meanwhile counts the step.",
+    edits: [drop(COUNTS, "  if (m[record + SLAB_OPENED_SEC] !== 0) return;")],
+    scenarios: ["found-counts-started-anew"],
+  },
+  {
     name: "claim-does-not-start",
-    breaks: "A claimed slab goes on with the counts it had.",
+    breaks: "A slab starts its first life at 0 like all the others.",
     edits: [drop("slabs/slab.ts", "  startCounts(m, record, bin);")],
     scenarios: ["death-recycle", "death-claim", "hint-race"],
-    equivalent:
-      "every slab is folded before it becomes FREE and then counts no object; starting anew spreads which allocations are sampled, and repairs only what a death in that very step leaves",
+    equivalent: "the place to start at only spreads which allocations are sampled",
   },
   {
     name: "recycle-without-fold",

@@ -1,5 +1,5 @@
 /** One scenario for every defect that the explorer, the soak or the fuzzing has found, so that it stays found. */
-import { advance, alloc, free, readCounters, reap } from "../explorer/ops.js";
+import { advance, alloc, close, free, readCounters, reap } from "../explorer/ops.js";
 import type { Scenario, Setup } from "../explorer/world.js";
 
 function full(s: Setup): void {
@@ -28,6 +28,15 @@ export const REGRESSIONS: readonly Scenario[] = [
       s.nextFolds(1, "x");
     },
     scripts: [[alloc("z")], [readCounters]],
+  },
+  {
+    // A slab that was taken again started at another count, and a reader saw one of the two words that say so.
+    name: "found-counts-started-anew",
+    about: "totals are read while a slab is given back and taken again",
+    setup(s) {
+      s.alloc(1, "x");
+    },
+    scripts: [[free("x"), close(2), alloc("p")], [readCounters]],
   },
   {
     // A slot became FREE before it was zeroed: whoever adopted it from a dead owner handed out old contents.
