@@ -96,7 +96,11 @@ for (const layer of [...inBundle, "cli"].filter(
 }
 removeEmptyFolders(dist);
 
-chmodSync(join(dist, "cli/main.js"), 0o755);
+const program = join(dist, "cli/main.js");
+if (!readFileSync(program, "utf8").startsWith("#!/usr/bin/env node\n")) {
+  throw new Error("dist/cli/main.js has no shebang: start src/cli/main.ts with #!/usr/bin/env node");
+}
+chmodSync(program, 0o755);
 
 /** Imports of the package's entry files become imports of the package. */
 function libraryByName() {
