@@ -24,7 +24,7 @@ describe("tslab workload --kill-workers", () => {
     expect(report.workers.errors).toEqual([]);
     expect(report.damage.findings).toEqual([]);
     expect(code).toBe(0);
-    expect(report.workers.kills).toBeGreaterThan(3);
+    expect(report.workers.kills).toBeGreaterThan(0);
     expect(report.workers.reaped).toBe(report.workers.kills);
     expect(report.workers.started).toBeGreaterThan(report.parameters.threads);
     expect(report.closing.verify_after_discard.live_objects).toBe(0);
