@@ -53,6 +53,10 @@ export function impossible(document) {
     }
   };
   look("document", document);
+  for (const row of document.classes) {
+    const { class_index: index, bitmap_alloc_attempts: allocs, bitmap_free_attempts: frees } = row;
+    if (frees > allocs) found.push(`class ${index}: ${frees} objects freed, ${allocs} allocated`);
+  }
   return found;
 }
 

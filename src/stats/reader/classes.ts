@@ -67,10 +67,12 @@ export function operationsOf({ counts, slabs, highWater }: Readings, classIndex:
   const allocs = cells.of("bitmap_alloc_attempts") + (slabs.unfoldedAllocs.byClass[classIndex] as number);
   const local = cells.of("local_free_count") + (slabs.unfoldedFrees.byClass[classIndex] as number);
   const taken = cells.of("remote_free_collected") + (slabs.uncountedFrees[classIndex] as number);
+  const frees = highWater.keep(CLASS_FREES, classIndex, local + taken);
   return {
-    allocs: highWater.keep(CLASS_ALLOCS, classIndex, allocs),
+    // What was freed had been allocated, even where the counters were read before they said so.
+    allocs: highWater.keep(CLASS_ALLOCS, classIndex, Math.max(allocs, frees)),
     localFrees: highWater.keep(CLASS_LOCAL_FREES, classIndex, local),
-    frees: highWater.keep(CLASS_FREES, classIndex, local + taken),
+    frees,
   };
 }
 
