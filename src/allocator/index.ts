@@ -35,6 +35,7 @@ export {
   MAX_WORKERS_LIMIT,
 } from "./memory/config.js";
 export { LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "./memory/offsets.js";
+export { randomFrom } from "./memory/random.js";
 export { describe as describeValue, namedSizeClasses } from "./memory/size-classes.js";
 export { heapIdentity } from "./memory/views.js";
 export type {

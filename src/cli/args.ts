@@ -6,11 +6,18 @@
  * program of the same name writes `--req_rate`.
  */
 import { parseArgs } from "node:util";
-import { parseBytes } from "./format.js";
+import type { Positional } from "./command.js";
+import { formatDuration, parseBytes, parseDuration, printable } from "./format.js";
+import { suggestion } from "./words.js";
 
-/** A command line or an input that cannot be used. Printed as one line; exit code 2. */
+/** A command line that cannot be used. Printed as one line; exit code 2. */
 export class UsageError extends Error {
-  override readonly name = "UsageError";
+  override readonly name: string = "UsageError";
+}
+
+/** The command line is fine, but what it names cannot be read or written: a file, an address, a command. Exit code 2. */
+export class InputError extends UsageError {
+  override readonly name = "InputError";
 }
 
 interface OptionBase {
@@ -19,15 +26,20 @@ interface OptionBase {
   /** Other names that mean the same option. */
   readonly aliases?: readonly string[];
   readonly short?: string;
+  /** Accepted, but not in the help and not completed. */
+  readonly hidden?: boolean;
 }
 
 /** What one option accepts; `value` is the placeholder the help shows. */
 export type OptionSpec =
   | (OptionBase & { readonly kind: "flag" })
   | (OptionBase & { readonly kind: "text"; readonly value: string })
-  | (OptionBase & { readonly kind: "choice"; readonly choices: readonly string[] })
+  /** As text; completion offers file names. */
+  | (OptionBase & { readonly kind: "file"; readonly value: string })
+  | (OptionBase & { readonly kind: "choice"; readonly choices: readonly string[]; readonly value?: string })
   | (OptionBase & {
-      readonly kind: "number" | "integer" | "bytes";
+      /** `duration`: `500ms`, `5s`, `1m`; limits and result in milliseconds. */
+      readonly kind: "number" | "integer" | "bytes" | "duration";
       readonly value: string;
       readonly min: number;
       readonly max: number;
@@ -35,19 +47,24 @@ export type OptionSpec =
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
+type Value = string | number | true;
+
 /** Checked option values by name; an option that was not given is absent. */
 export class ParsedOptions {
-  readonly #values: ReadonlyMap<string, string | number | true>;
+  /** Arguments that are no options, in order. */
+  readonly positionals: readonly string[];
+  readonly #values: ReadonlyMap<string, Value>;
 
-  constructor(values: ReadonlyMap<string, string | number | true>) {
+  constructor(values: ReadonlyMap<string, Value>, positionals: readonly string[] = []) {
     this.#values = values;
+    this.positionals = positionals;
   }
 
   has(name: string): boolean {
     return this.#values.has(name);
   }
 
-  /** The number given for `name`, or undefined. */
+  /** The number given for `name` (of a duration: milliseconds), or undefined. */
   number(name: string): number | undefined {
     const value = this.#values.get(name);
     return typeof value === "number" ? value : undefined;
@@ -65,52 +82,64 @@ export const COMMON_OPTIONS: OptionTable = {
   help: { kind: "flag", short: "h", help: "show this help and exit" },
 };
 
-/** Parses `argv` (without the command name) against `table`. Throws `UsageError`. */
-export function parseOptions(argv: readonly string[], table: OptionTable): ParsedOptions {
+/**
+ * Parses `argv` (without the command's name) against the tables. What follows `--` is no option, whatever it looks like.
+ * Throws `UsageError`.
+ */
+export function parseOptions(
+  argv: readonly string[],
+  table: OptionTable,
+  positionals: readonly Positional[] = [],
+): ParsedOptions {
   const all: OptionTable = { ...table, ...COMMON_OPTIONS };
   const names = namesOf(all);
+  const end = argv.indexOf("--");
   const { tokens } = parseArgs({
-    args: argv.map(hyphenated),
+    args: argv.map((arg, i) => (end >= 0 && i > end ? arg : hyphenated(arg))),
     strict: false,
     tokens: true,
     options: Object.fromEntries(
       [...names].map(([given, name]) => [given, parserConfig(all[name] as OptionSpec, given)]),
     ),
   });
-  const values = new Map<string, string | number | true>();
+  const values = new Map<string, Value>();
+  const texts = new Map<string, string | undefined>();
+  const rest: string[] = [];
   for (const token of tokens) {
-    if (token.kind === "positional") {
-      throw new UsageError(`unexpected argument "${token.value}"; every setting is an option`);
-    }
+    if (token.kind === "positional") rest.push(token.value);
     if (token.kind !== "option") continue;
     const name = names.get(token.name);
     const spec = name === undefined ? undefined : all[name];
     if (name === undefined || spec === undefined) throw unknownOption(token.rawName, [...names.keys()]);
-    values.set(name, checkedValue(`--${name}`, spec, token.value));
+    const swallowed = token.inlineValue === false && swallowedOption(token.value, names);
+    values.set(name, checkedValue(`--${name}`, spec, swallowed ? undefined : token.value));
+    if (texts.has(name) && spec.kind !== "flag") throw givenTwice(name, texts.get(name), token.value);
+    texts.set(name, token.value);
   }
-  return new ParsedOptions(values);
+  // Whoever asks for help gets it, however incomplete the rest is.
+  return new ParsedOptions(values, values.has("help") ? rest : checkedPositionals(rest, positionals));
 }
 
 /** Checks one value against its spec; also used for a value taken from inside another option. */
-export function checkedValue(
-  option: string,
-  spec: OptionSpec,
-  value: string | undefined,
-): string | number | true {
+export function checkedValue(option: string, spec: OptionSpec, value: string | undefined): Value {
   if (spec.kind === "flag") {
     if (value === undefined) return true;
-    throw new UsageError(`${option}: got "${value}"; this option takes no value, write just ${option}`);
+    throw new UsageError(
+      `${option}: got "${printable(value)}"; this option takes no value, write just ${option}`,
+    );
   }
   if (value === undefined || value === "") {
     throw new UsageError(`${option}: a value is missing; expected ${allowed(spec)}`);
   }
-  if (spec.kind === "text") return value;
+  if (spec.kind === "text" || spec.kind === "file") return value;
   if (spec.kind === "choice") {
     const choice = spec.choices.find((name) => sameWord(name, value));
-    if (choice === undefined) throw badValue(option, value, allowed(spec));
+    if (choice === undefined) {
+      throw badValue(option, value, allowed(spec) + suggestion(value, spec.choices));
+    }
     return choice;
   }
-  const number = spec.kind === "bytes" ? parseBytes(value) : parseNumber(value);
+  const number = PARSERS[spec.kind](value);
   if (number === undefined || number < spec.min || number > spec.max) {
     throw badValue(option, value, allowed(spec));
   }
@@ -118,14 +147,17 @@ export function checkedValue(
   return number;
 }
 
+const PARSERS = { number: parseNumber, integer: parseNumber, bytes: parseBytes, duration: parseDuration };
+
 /** The error for a value outside what `expected` describes. */
 export function badValue(option: string, value: string, expected: string): UsageError {
-  return new UsageError(`${option}: got "${value}"; expected ${expected}`);
+  return new UsageError(`${option}: got "${printable(value)}"; expected ${expected}`);
 }
 
 /** Help text of a table: one aligned line per option. */
 export function describeOptions(table: OptionTable): string {
-  const rows = Object.entries({ ...table, ...COMMON_OPTIONS }).map(([name, spec]) => {
+  const shown = Object.entries({ ...table, ...COMMON_OPTIONS }).filter(([, spec]) => spec.hidden !== true);
+  const rows = shown.map(([name, spec]) => {
     const short = spec.short === undefined ? "    " : `-${spec.short}, `;
     return [`  ${short}--${name}${placeholder(spec)}`, spec.help] as const;
   });
@@ -135,7 +167,7 @@ export function describeOptions(table: OptionTable): string {
 
 function placeholder(spec: OptionSpec): string {
   if (spec.kind === "flag") return "";
-  return spec.kind === "choice" ? " NAME" : ` ${spec.value}`;
+  return ` ${spec.value ?? "NAME"}`;
 }
 
 function allowed(spec: OptionSpec): string {
@@ -144,13 +176,34 @@ function allowed(spec: OptionSpec): string {
       return `one of ${spec.choices.join(", ")}`;
     case "bytes":
       return `bytes from ${spec.min} to ${spec.max}, such as 65536, 64KiB or 64MiB`;
+    case "duration":
+      return `a time from ${formatDuration(spec.min)} to ${formatDuration(spec.max)}, such as 500ms, 5s or 1m`;
     case "integer":
       return `a whole number from ${spec.min} to ${spec.max}`;
     case "number":
       return `a number from ${spec.min} to ${spec.max}`;
+    case "flag":
+      return "no value";
     default:
-      return "a value";
+      return spec.value;
   }
+}
+
+function checkedPositionals(given: readonly string[], positionals: readonly Positional[]): readonly string[] {
+  const extra = given[positionals.length];
+  if (extra !== undefined) {
+    const names = positionals.map(({ name }) => name).join(" ");
+    const takes =
+      positionals.length === 0 ? "every setting is an option" : `${names} is all there is besides options`;
+    throw new UsageError(`unexpected argument "${printable(extra)}"; ${takes}`);
+  }
+  const missing = positionals.find(({ optional }, i) => optional !== true && i >= given.length);
+  if (missing !== undefined) throw new UsageError(`${missing.name} is missing: ${missing.help}`);
+  return given.map((value, i) => {
+    const { name, choices } = positionals[i] as Positional;
+    if (choices === undefined || choices.includes(value)) return value;
+    throw badValue(name, value, `one of ${choices.join(", ")}${suggestion(value, choices)}`);
+  });
 }
 
 function parserConfig(spec: OptionSpec, given: string): { type: "string" | "boolean"; short?: string } {
@@ -175,6 +228,13 @@ function hyphenated(arg: string): string {
   return name.replaceAll("_", "-") + (end < 0 ? "" : arg.slice(end));
 }
 
+/** `--url --json`: the value was forgotten, and the next option taken for it. */
+function swallowedOption(value: string | undefined, names: ReadonlyMap<string, string>): boolean {
+  if (value === undefined || !value.startsWith("--")) return false;
+  const [name = ""] = value.slice(2).split("=");
+  return names.has(name);
+}
+
 function sameWord(a: string, b: string): boolean {
   return a.replaceAll("_", "-") === b.toLowerCase().replaceAll("_", "-");
 }
@@ -184,36 +244,14 @@ function parseNumber(text: string): number | undefined {
   return Number(text);
 }
 
+function givenTwice(name: string, first: string | undefined, second: string | undefined): UsageError {
+  return new UsageError(
+    `--${name}: given twice, "${printable(first ?? "")}" and "${printable(second ?? "")}"; leave one of them out`,
+  );
+}
+
 function unknownOption(given: string, known: readonly string[]): UsageError {
   const wanted = given.replace(/^-+/, "");
-  const near = nearest(wanted, known);
-  const hint = near === undefined ? "" : `; did you mean --${near}?`;
-  return new UsageError(`${given}: unknown option${hint}`);
-}
-
-/** The known word at most two edits away from `word`, if there is one. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = 3;
-  for (const candidate of known) {
-    const distance = editDistance(word, candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(change, previous[j] + 1, row[j - 1] + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length];
+  const hint = suggestion(wanted, known).replace("mean ", "mean --");
+  return new UsageError(`${printable(given)}: unknown option${hint}`);
 }

@@ -1,18 +1,10 @@
-/** Numbers, sizes and tables as people read them; and sizes as people write them. */
+/** Numbers, sizes and times as people read them, and as they write them. */
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
-
-/** 1536 -> "1.50 KiB". */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (Math.abs(value) >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  const digits = unit === 0 || Number.isInteger(value) ? 0 : 2;
-  return `${value.toFixed(digits)} ${UNITS[unit]}`;
-}
+/**
+ * `formatBytes`: 1536 -> "1.50 KiB". `ageText`: 600 -> "10 min". `printable`: a text of unknown origin without its control
+ * characters; every such text goes through it on its way to a terminal. The diagnostics print the same.
+ */
+export { ageText, bytesText as formatBytes, printable } from "../stats/index.js";
 
 /** "64MiB", "64M", "64 mb" or "67108864" -> bytes; undefined when it is none of these. */
 export function parseBytes(text: string): number | undefined {
@@ -21,6 +13,26 @@ export function parseBytes(text: string): number | undefined {
   const power = match[2] === undefined ? 0 : "kmgt".indexOf(match[2].toLowerCase()) + 1;
   const bytes = Number(match[1]) * 1024 ** power;
   return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+const MS_PER_UNIT = { ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000 } as const;
+
+/** "500ms", "5s", "1m", "2h", or seconds without a unit -> milliseconds; undefined when it is none of these. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^\s*(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h)?\s*$/i.exec(text);
+  if (match === null) return undefined;
+  const unit = (match[2]?.toLowerCase() ?? "s") as keyof typeof MS_PER_UNIT;
+  const ms = Number(match[1]) * MS_PER_UNIT[unit];
+  return Number.isFinite(ms) ? ms : undefined;
+}
+
+/** Milliseconds as `parseDuration` reads them: 500 -> "500ms", 90000 -> "90s", 3600000 -> "1h". */
+export function formatDuration(ms: number): string {
+  for (const unit of ["h", "m", "s"] as const) {
+    const count = ms / MS_PER_UNIT[unit];
+    if (count >= 1 && Number.isInteger(count)) return `${count}${unit}`;
+  }
+  return `${ms}ms`;
 }
 
 /** 1234567.8 -> "1,234,568". */
@@ -36,8 +48,9 @@ export function formatRate(value: number): string {
   return formatCount(value);
 }
 
-/** 0.01234 -> "1.234%". */
+/** 0.01234 -> "1.23%", 0.0001234 -> "0.0123%". */
 export function formatShare(share: number): string {
+  if (share === 0) return "0%";
   return `${(share * 100).toFixed(share < 0.01 ? 4 : 2)}%`;
 }
 
@@ -48,25 +61,15 @@ export function formatSeconds(seconds: number): string {
   return `${minutes}m${String(Math.floor(seconds - minutes * 60)).padStart(2, "0")}s`;
 }
 
+/** 1234567 -> "1.23 ms": nanoseconds with three digits or so. */
+export function formatNs(ns: number): string {
+  if (ns >= 1e9) return `${(ns / 1e9).toFixed(2)} s`;
+  if (ns >= 1e6) return `${(ns / 1e6).toFixed(2)} ms`;
+  if (ns >= 1e3) return `${(ns / 1e3).toFixed(2)} us`;
+  return `${Math.round(ns)} ns`;
+}
+
 /** Counts with their noun: 1 -> "1 problem", 2 -> "2 problems". */
 export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
-}
-
-/** An aligned table; columns named in `left` are left-aligned, the others right-aligned. */
-export function formatTable(
-  header: readonly string[],
-  rows: readonly (readonly string[])[],
-  left: readonly string[] = [],
-): string {
-  const all = [header, ...rows];
-  const widths = header.map((_, i) => Math.max(...all.map((row) => (row[i] ?? "").length)));
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, i) =>
-        left.includes(header[i] ?? "") ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
-      )
-      .join("  ")
-      .trimEnd();
-  return all.map(line).join("\n");
 }

@@ -1,110 +1,101 @@
 #!/usr/bin/env node
 /**
  * `tslab`: looks up the command, parses its options, runs it and turns what happens into an exit
- * code: 0 fine, 1 a finding (damage, a failed check, a crash), 2 wrong usage.
+ * code: 0 fine, 1 a finding (a leak, damage, a failed check, a crash), 2 wrong usage or input.
  */
 import { readFileSync } from "node:fs";
-import { describeOptions, nearest, parseOptions, UsageError } from "./args.js";
-import { type Command, type CommandStreams, EXIT_FINDING, EXIT_OK, EXIT_USAGE } from "./command.js";
+import { InputError, parseOptions, UsageError } from "./args.js";
+import {
+  type Command,
+  type CommandEntry,
+  type CommandGroup,
+  type CommandStreams,
+  EXIT_FINDING,
+  EXIT_OK,
+  EXIT_USAGE,
+} from "./command.js";
+import { COMMANDS, isGroup } from "./commands.js";
+import { printable } from "./format.js";
+import { commandHelp, groupHelp, overview } from "./help.js";
+import { processStreams } from "./streams.js";
+import { suggestion } from "./words.js";
 
-/** Every command, loaded only when it is asked for. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  workload: async () => (await import("./workload/command.js")).workloadCommand,
-};
-
-const OVERVIEW_EXAMPLES = [
-  "tslab workload                                 a burst of requests on two threads, 3 seconds",
-  "tslab workload --pattern leak --duration 10    see which old epochs hold the leaked objects",
-  "tslab workload --help                          every option of one command",
-];
+const HELP = ["--help", "-h", "help"];
 
 async function main(argv: readonly string[], streams: CommandStreams): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined) {
-    streams.err.write(await overview());
+    streams.err.write(overview(COMMANDS, packageVersion()));
     return EXIT_USAGE;
   }
-  if (name === "--help" || name === "-h" || name === "help") {
-    streams.out.write(await overview());
+  if (HELP.includes(name)) {
+    streams.out.write(await helpFor(name === "help" ? rest.filter((word) => !HELP.includes(word)) : []));
     return EXIT_OK;
   }
   if (name === "--version" || name === "-v") {
     streams.out.write(`${packageVersion()}\n`);
     return EXIT_OK;
   }
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load === undefined) throw new UsageError(unknownCommand(name));
-  const command = await load();
-  const options = inCommand(command, () => parseOptions(rest, command.options));
-  if (options.has("help")) {
-    streams.out.write(commandHelp(command));
+  const { entry, args } = find(argv);
+  if (isGroup(entry)) {
+    if (!args.some((arg) => HELP.includes(arg))) {
+      const known = entry.entries.map((inner) => inner.name).join(", ");
+      throw new UsageError(
+        `${entry.name}: what is missing: one of ${known}; see 'tslab ${entry.name} --help'`,
+      );
+    }
+    streams.out.write(groupHelp(entry));
     return EXIT_OK;
   }
+  return runCommand(await entry.load(), args, streams);
+}
+
+async function runCommand(
+  command: Command,
+  args: readonly string[],
+  streams: CommandStreams,
+): Promise<number> {
   try {
+    const options = parseOptions(args, command.options, command.positionals);
+    if (options.has("help")) {
+      streams.out.write(commandHelp(command));
+      return EXIT_OK;
+    }
     return await command.run(options, streams);
   } catch (error) {
-    throw error instanceof UsageError ? withCommand(command, error) : error;
+    if (!(error instanceof UsageError)) throw error;
+    // Where the command line is right, the help is no help.
+    const hint = error instanceof InputError ? "" : `; see 'tslab ${command.name} --help'`;
+    throw new UsageError(`${command.name}: ${error.message}${hint}`);
   }
 }
 
-function inCommand<T>(command: Command, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw error instanceof UsageError ? withCommand(command, error) : error;
-  }
+/** Of a group, the command that its next word names; the group itself when no word follows. */
+function find(words: readonly string[]): { entry: CommandEntry | CommandGroup; args: readonly string[] } {
+  const [name = "", ...args] = words;
+  const entry = lookUp(name, COMMANDS, "");
+  const [next] = args;
+  if (!isGroup(entry) || next === undefined || HELP.includes(next)) return { entry, args };
+  return { entry: lookUp(next, entry.entries, `${entry.name} `), args: args.slice(1) };
 }
 
-function withCommand(command: Command, error: UsageError): UsageError {
-  return new UsageError(`${command.name}: ${error.message}; see 'tslab ${command.name} --help'`);
+function lookUp<Entry extends CommandEntry | CommandGroup>(
+  name: string,
+  entries: readonly Entry[],
+  group: string,
+): Entry {
+  const found = entries.find((entry) => entry.name === name);
+  if (found !== undefined) return found;
+  const known = entries.map((entry) => entry.name);
+  const hint = suggestion(name, known, `; known ${group}commands: ${known.join(", ")}`);
+  const what = name.startsWith("-") ? "option" : `${group}command`;
+  throw new UsageError(`"${printable(name)}": unknown ${what}${hint}; see 'tslab ${group}--help'`);
 }
 
-function unknownCommand(name: string): string {
-  const known = Object.keys(COMMANDS);
-  const near = nearest(name, known);
-  const hint = near === undefined ? `known commands: ${known.join(", ")}` : `did you mean ${near}?`;
-  const what = name.startsWith("-") ? "option" : "command";
-  return `"${name}": unknown ${what}; ${hint}; see 'tslab --help'`;
-}
-
-async function overview(): Promise<string> {
-  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
-  const width = Math.max(...commands.map((command) => command.name.length)) + 3;
-  return [
-    `tslab ${packageVersion()}: run and inspect temporal-slab heaps`,
-    "",
-    "Usage: tslab COMMAND [OPTIONS]",
-    "",
-    "Commands:",
-    ...commands.map((command) => `  ${command.name.padEnd(width)}${command.summary}`),
-    "",
-    "Options:",
-    "  -h, --help      show this help, or a command's own after its name",
-    "  -v, --version   print the version",
-    "",
-    "Examples:",
-    ...OVERVIEW_EXAMPLES.map((line) => `  ${line}`),
-    "",
-    "Exit codes: 0 fine, 1 a finding (damage, a failed check), 2 wrong usage.",
-    "",
-  ].join("\n");
-}
-
-function commandHelp(command: Command): string {
-  return [
-    `tslab ${command.name}: ${command.summary}`,
-    "",
-    command.description,
-    "",
-    `Usage: tslab ${command.name} [OPTIONS]`,
-    "",
-    "Options:",
-    describeOptions(command.options),
-    "",
-    "Examples:",
-    ...command.examples.map((line) => `  ${line}`),
-    "",
-  ].join("\n");
+async function helpFor(words: readonly string[]): Promise<string> {
+  if (words.length === 0) return overview(COMMANDS, packageVersion());
+  const { entry } = find(words);
+  return isGroup(entry) ? groupHelp(entry) : commandHelp(await entry.load());
 }
 
 function packageVersion(): string {
@@ -115,17 +106,15 @@ function packageVersion(): string {
 }
 
 // A reader that closes early (`tslab workload | head`) is not an error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT_OK);
-  throw error;
-});
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT_OK);
+    throw error;
+  });
+}
 
 try {
-  process.exitCode = await main(process.argv.slice(2), {
-    out: process.stdout,
-    err: process.stderr,
-    errIsTerminal: process.stderr.isTTY === true,
-  });
+  process.exitCode = await main(process.argv.slice(2), processStreams());
 } catch (error) {
   if (error instanceof UsageError) {
     process.stderr.write(`tslab: ${error.message}\n`);

@@ -37,7 +37,8 @@ export {
   type SlowPathClass,
   type SlowPathReport,
 } from "./diagnostics/slow-path.js";
-export type { StatsSource } from "./diagnostics/source.js";
+export { documentOf, type StatsSource } from "./diagnostics/source.js";
+export { ageText, bytesText, printable } from "./diagnostics/text.js";
 export { DEFAULT_HEALTH_THRESHOLDS, type HealthThresholds } from "./diagnostics/thresholds.js";
 export type {
   ClassStats,
@@ -54,6 +55,7 @@ export type {
 } from "./document/document.js";
 export type { Count, Field, FieldKind, FieldType } from "./document/field.js";
 export { parseJsonExact, stringifyStats } from "./document/json.js";
+export { LATENCY_METRICS, type Metric, metricsOf } from "./document/metrics.js";
 export { readStats } from "./document/parse.js";
 export { statsSchema } from "./document/schema.js";
 export { SECTIONS as STATS_SECTIONS, type Section as StatsSection } from "./document/sections.js";

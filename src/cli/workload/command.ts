@@ -1,6 +1,8 @@
 /** `tslab workload`: real worker threads on one heap, contents checked as they go. */
+import type { SlabHeap } from "../../index.js";
 import type { ParsedOptions } from "../args.js";
 import { type Command, type CommandStreams, EXIT_FINDING, EXIT_OK } from "../command.js";
+import { catchInterrupt } from "../interrupt.js";
 import { WORKLOAD_OPTIONS } from "./options.js";
 import { PATTERN_NAMES, PATTERNS } from "./patterns.js";
 import { planWorkload } from "./plan.js";
@@ -31,31 +33,45 @@ export const workloadCommand: Command = {
   description: DESCRIPTION,
   options: WORKLOAD_OPTIONS,
   examples: [
-    "tslab workload",
-    "tslab workload --pattern steady --threads 4 --duration 10",
-    "tslab workload --pattern hotspot --req-rate 0        as fast as it goes",
-    "tslab workload --trace gcc-cc1.trace.gz --repeat 5",
-    "tslab workload --req-rate 0 --kill-workers --duration 10",
-    "tslab workload --pattern leak --json | jq .leaked",
-    "tslab workload --inject-damage; echo $?              proves that damage is noticed: 1",
+    { run: "tslab workload" },
+    { run: "tslab workload --pattern steady --threads 4 --duration 10" },
+    { run: "tslab workload --pattern hotspot --req-rate 0", note: "as fast as it goes" },
+    { run: "tslab workload --trace gcc-cc1.trace.gz --repeat 5" },
+    { run: "tslab workload --req-rate 0 --kill-workers --duration 10" },
+    { run: "tslab workload --pattern leak --json | jq .leaked" },
+    { run: "tslab workload --duration 600 --serve 2112", note: "watch it on a live page" },
+    { run: "tslab workload --inject-damage; echo $?", note: "proves that damage is noticed: 1" },
   ],
   run,
 };
+
+/** What is served ends with the run. */
+async function serveHeap(
+  heap: SlabHeap,
+  port: number,
+  streams: CommandStreams,
+): Promise<() => Promise<void>> {
+  const [{ StatsReader }, { startServer }] = await Promise.all([
+    import("../../stats.js"),
+    import("../serve/server.js"),
+  ]);
+  const server = await startServer(StatsReader.open(heap), { port }, "--serve");
+  streams.err.write(`tslab: live page at ${server.url}, metrics at ${server.url}metrics\n`);
+  return () => server.close();
+}
 
 async function run(options: ParsedOptions, streams: CommandStreams): Promise<number> {
   const setup = planWorkload(options);
   const json = options.has("json");
   const wanted = options.has("progress") || (streams.errIsTerminal && !json);
   const line = new ProgressLine(streams);
-  const interrupt = new AbortController();
-  // A second Ctrl-C finds no handler and ends the process at once.
-  const onSignal = () => interrupt.abort();
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
+  const port = options.number("serve");
+  const interrupt = catchInterrupt();
   try {
     const record = await runWorkload(setup, {
       interrupt: interrupt.signal,
       progressMs: line.everyMs,
+      ...(port === undefined ? {} : { opened: (heap) => serveHeap(heap, port, streams) }),
       ...(wanted ? { progress: (progress) => line.show(progress) } : {}),
     });
     const report = buildReport(record);
@@ -63,7 +79,6 @@ async function run(options: ParsedOptions, streams: CommandStreams): Promise<num
     streams.out.write(json ? `${JSON.stringify(report, null, 2)}\n` : renderReport(report));
     return report.ok ? EXIT_OK : EXIT_FINDING;
   } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
+    interrupt.off();
   }
 }

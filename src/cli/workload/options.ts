@@ -97,6 +97,13 @@ export const WORKLOAD_OPTIONS: OptionTable = {
     help: "kills per second (default 2); implies --kill-workers",
   },
   "inject-damage": { kind: "flag", help: "self-test: scribble over live objects; the run must fail" },
+  serve: {
+    kind: "integer",
+    value: "PORT",
+    min: 0,
+    max: 65_535,
+    help: "live page and metrics on that port of this machine while it runs; 0: a free one",
+  },
   progress: { kind: "flag", help: "print progress even when stderr is not a terminal" },
   json: { kind: "flag", help: "print one JSON document instead of the report" },
 };

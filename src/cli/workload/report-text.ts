@@ -1,13 +1,6 @@
 /** The readable report: the document of report.ts in sections a person can scan. */
-import {
-  formatBytes,
-  formatCount,
-  formatRate,
-  formatSeconds,
-  formatShare,
-  formatTable,
-  plural,
-} from "../format.js";
+import { formatBytes, formatCount, formatRate, formatSeconds, formatShare, plural } from "../format.js";
+import { type Column, renderTable } from "../tables/index.js";
 import type { EpochRow } from "./closing.js";
 import type { LeakSummary } from "./messages.js";
 import type { Parameters, WorkloadReport } from "./report.js";
@@ -28,7 +21,7 @@ export function renderReport(report: WorkloadReport): string {
     ...summary(report),
     "",
     "Epochs when all workers had ended (older: objects of earlier eras in the same ring slot)",
-    epochTable(report.epochs),
+    renderTable(EPOCH_COLUMNS, report.epochs),
     ...leakSection(report.leaked),
     "",
     ...checks(report),
@@ -100,41 +93,35 @@ function summary(report: WorkloadReport): string[] {
   return rows.map(([name, text]) => `${name.padEnd(16)}${text}`);
 }
 
-function epochTable(epochs: readonly EpochRow[]): string {
-  const rows = epochs.map((row) => [
-    String(row.epoch_id),
-    String(row.epoch_era),
-    row.state,
-    formatSeconds(row.age_sec),
-    String(row.refcount),
-    formatCount(row.live_objects),
-    String(row.slabs),
-    formatCount(row.older_live_objects),
-    row.older_live_objects > 0 ? String(row.oldest_era) : "-",
-    row.label,
-  ]);
-  return formatTable(
-    ["epoch", "era", "state", "age", "refcount", "live", "slabs", "older live", "oldest era", "label"],
-    rows,
-    ["state", "label"],
-  );
-}
+const EPOCH_COLUMNS: readonly Column<EpochRow>[] = [
+  { title: "epoch", cell: (row) => String(row.epoch_id) },
+  { title: "era", cell: (row) => String(row.epoch_era) },
+  { title: "state", align: "left", cell: (row) => row.state },
+  { title: "age", cell: (row) => formatSeconds(row.age_sec) },
+  { title: "refcount", cell: (row) => String(row.refcount) },
+  { title: "live", cell: (row) => formatCount(row.live_objects) },
+  { title: "slabs", cell: (row) => String(row.slabs) },
+  { title: "older live", cell: (row) => formatCount(row.older_live_objects) },
+  { title: "oldest era", cell: (row) => (row.older_live_objects > 0 ? String(row.oldest_era) : "-") },
+  { title: "label", align: "left", cell: (row) => row.label },
+];
+
+const LEAK_COLUMNS: readonly Column<LeakSummary["oldest"][number]>[] = [
+  { title: "epoch", cell: (row) => String(row.epoch_id) },
+  { title: "era", cell: (row) => String(row.epoch_era) },
+  { title: "age", cell: (row) => formatSeconds(row.age_sec) },
+  { title: "leaked", cell: (row) => formatCount(row.live_objects) },
+  { title: "bytes", cell: (row) => formatBytes(row.bytes) },
+  { title: "label", align: "left", cell: (row) => row.label },
+];
 
 function leakSection(leaked: LeakSummary): string[] {
   if (leaked.live_objects === 0) return [];
-  const rows = leaked.oldest.map((epoch) => [
-    String(epoch.epoch_id),
-    String(epoch.epoch_era),
-    formatSeconds(epoch.age_sec),
-    formatCount(epoch.live_objects),
-    formatBytes(epoch.bytes),
-    epoch.label,
-  ]);
   return [
     "",
     `Leaked on purpose: ${plural(leaked.live_objects, "object")}, ${formatBytes(leaked.bytes)}; ` +
       "the oldest epochs that hold them",
-    formatTable(["epoch", "era", "age", "leaked", "bytes", "label"], rows, ["label"]),
+    renderTable(LEAK_COLUMNS, leaked.oldest),
   ];
 }
 

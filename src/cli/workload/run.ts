@@ -1,6 +1,6 @@
 /** One workload from start to end: heap, workers, clock, kills, and the closing checks. */
-import { type HeapCounters, SlabHeap, TemporalSlabError } from "../../index.js";
-import { UsageError } from "../args.js";
+import { type HeapCounters, SlabHeap } from "../../index.js";
+import { orUsageError } from "../library-errors.js";
 import { ClaimMap } from "./claims.js";
 import { type ClosingRecord, closeDown, foreignSeats } from "./closing.js";
 import { Control, PHASE_DRAIN, PHASE_RUN, PHASE_STOP, type Tally } from "./control.js";
@@ -51,14 +51,17 @@ export interface RunHooks {
   readonly progressMs: number;
   /** Ends the run early, with its report. */
   readonly interrupt: AbortSignal;
+  /** Called with the heap before the workers start; what it resolves to is called before the closing checks. */
+  readonly opened?: (heap: SlabHeap) => Promise<() => Promise<void>>;
 }
 
 /** Runs the workload. Throws `UsageError` when the heap refuses the options. */
 export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promise<RunRecord> {
   const { plan } = setup;
   const rssAtStart = process.memoryUsage.rss();
-  using heap = createHeap(setup);
+  using heap = orUsageError(() => SlabHeap.create(setup.heap));
   checkFits(plan, setup.trace, heap.capacity);
+  const close = await hooks.opened?.(heap);
   const control = Control.create(plan.threads);
   const crew = new Crew(heap, {
     control: control.shared,
@@ -81,6 +84,7 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
   await crew.stopped(STOP_TIMEOUT_MS);
   control.enter(PHASE_DRAIN);
   await crew.ended(STOP_TIMEOUT_MS);
+  await close?.();
   clearInterval(sampler);
   peakRss = Math.max(peakRss, process.memoryUsage.rss());
 
@@ -146,23 +150,6 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
       kills: crew.record.kills,
     };
   }
-}
-
-function createHeap(setup: WorkloadSetup): SlabHeap {
-  try {
-    return SlabHeap.create(setup.heap);
-  } catch (error) {
-    if (error instanceof TemporalSlabError) throw new UsageError(asFlag(error.message));
-    throw error;
-  }
-}
-
-/** The heap's messages name option, value and range; here its options are flags. */
-function asFlag(message: string): string {
-  const named = message.replace(/^Option "(\w+)"/, (_, name: string) => {
-    return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  });
-  return named.replace(/\.$/, "");
 }
 
 /** Kills at exponentially distributed moments, `perSecond` of them on average. Returns its end. */

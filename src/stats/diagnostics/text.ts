@@ -42,9 +42,12 @@ export function epochText(id: number, label: string): string {
   return label === "" ? `epoch ${id}` : `epoch ${id} (${printable(label)})`;
 }
 
-/** Labels are the application's: control characters in them must not reach a terminal or break a line. */
+/**
+ * Labels are the application's: what must not reach a terminal or break a line is shown as `\u{1b}`. That is control and
+ * format characters (which may turn the direction of writing), line separators and halves of surrogate pairs.
+ */
 export function printable(label: string): string {
-  return label.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
+  return label.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, (character) => {
     return `\\u{${(character.codePointAt(0) as number).toString(16)}}`;
   });
 }

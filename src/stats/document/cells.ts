@@ -4,7 +4,7 @@ import {
   type CounterField,
   SEAT_FIELDS as SEAT_CELLS,
 } from "../../allocator/counters/fields.js";
-import type { Field } from "./field.js";
+import type { Field, MetricChoice } from "./field.js";
 
 type ClassCellName = (typeof CLASS_CELLS)[number]["name"];
 type SeatCellName = (typeof SEAT_CELLS)[number]["name"];
@@ -13,12 +13,16 @@ function cellField<const Name extends string>(
   cells: readonly CounterField[],
   name: Name,
   inC: boolean,
+  metric: MetricChoice | undefined,
 ): Field<Name, "count", "counter"> {
   const { unit, help } = cells.find((c) => c.name === name) as CounterField;
-  return { name, type: "count", kind: "counter", unit, help, required: false, inC };
+  const field = { name, type: "count", kind: "counter", unit, help, required: false, inC } as const;
+  return metric === undefined ? field : { ...field, metric };
 }
 
-export const cell = <const Name extends ClassCellName>(name: Name) => cellField(CLASS_CELLS, name, true);
-export const addedCell = <const Name extends ClassCellName>(name: Name) =>
-  cellField(CLASS_CELLS, name, false);
-export const seatCell = <const Name extends SeatCellName>(name: Name) => cellField(SEAT_CELLS, name, false);
+export const cell = <const Name extends ClassCellName>(name: Name, metric?: MetricChoice) =>
+  cellField(CLASS_CELLS, name, true, metric);
+export const addedCell = <const Name extends ClassCellName>(name: Name, metric?: MetricChoice) =>
+  cellField(CLASS_CELLS, name, false, metric);
+export const seatCell = <const Name extends SeatCellName>(name: Name, metric?: MetricChoice) =>
+  cellField(SEAT_CELLS, name, false, metric);

@@ -32,7 +32,26 @@ export interface Field<
   readonly minimum?: number;
   /** The only values of a "string"; any unless given. */
   readonly values?: readonly string[];
+  /** Its metric, where that is not what the rule in `metrics.ts` makes of it. */
+  readonly metric?: MetricChoice;
 }
+
+/** Why a field has no metric, or how its metric differs from what the rule in `metrics.ts` makes of the field. */
+export type MetricChoice =
+  | { readonly skip: string }
+  | {
+      /** Name without the prefix that all metrics share. */
+      readonly name?: string;
+      readonly help?: string;
+      /** Labels of fixed value: several fields make one metric. */
+      readonly labels?: Readonly<Record<string, string>>;
+      /** Counters of a size class, by object size alone: beside the metric by class, or instead of it. */
+      readonly bySize?: "also" | "only";
+      /** No series where the value is 0: it then says "not known", or would divide by 0. */
+      readonly omitZero?: true;
+      /** Of many size classes, no series for those where it is 0: most will never count any. */
+      readonly rare?: true;
+    };
 
 /** A whole number; a bigint only where it exceeds `Number.MAX_SAFE_INTEGER` (documents of other programs). */
 export type Count = number | bigint;
@@ -54,7 +73,7 @@ export type RowOf<Fields extends readonly Field[]> = {
     : F["name"]]: F["type"] extends keyof ValueOf ? ValueOf[F["type"]] : never;
 };
 
-interface Extras extends Pick<Field, "minimum" | "values"> {
+interface Extras extends Pick<Field, "minimum" | "values" | "metric"> {
   readonly required?: boolean;
 }
 

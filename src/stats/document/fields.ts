@@ -21,14 +21,38 @@ export const SCHEMA_VERSION = 1;
 export const STRUCT_VERSION = 2;
 
 const required = { required: true } as const;
+const inBuildInfo = { metric: { skip: "label of build_info" } } as const;
+const perSize = { metric: { skip: "sum of the metric of that name by size class" } } as const;
+const perAttempt = { metric: { skip: "a quotient of two counters: see docs/metrics.md" } } as const;
+const rowLabel = { metric: { skip: "label of the row's metrics" } } as const;
+const unlessZero = { metric: { omitZero: true } } as const;
 
 export const TOP_FIELDS = [
-  known("schema_version", "integer", "info", "", "Version of this document format", required),
-  known("timestamp_ns", "ns", "gauge", "ns", "When the snapshot was taken, since 1970", required),
-  known("pid", "integer", "info", "", "Process that took the snapshot; 0 where unknown", required),
-  known("page_size", "integer", "info", "bytes", "Page size of the operating system", required),
-  known("epoch_count", "integer", "info", "", "Ring slots for epochs", { required: true, minimum: 1 }),
-  known("version", "integer", "info", "", "Version of the statistics structure", required),
+  known("schema_version", "integer", "info", "", "Version of this document format", {
+    ...required,
+    ...inBuildInfo,
+  }),
+  known("timestamp_ns", "ns", "gauge", "ns", "When the snapshot was taken, since 1970", {
+    ...required,
+    metric: { name: "snapshot_timestamp_seconds" },
+  }),
+  known("pid", "integer", "info", "", "Process that took the snapshot; 0 where unknown", {
+    ...required,
+    metric: { skip: "a name, not an amount" },
+  }),
+  known("page_size", "integer", "info", "bytes", "Page size of the operating system", {
+    ...required,
+    metric: { name: "page_size_bytes" },
+  }),
+  known("epoch_count", "integer", "info", "", "Ring slots for epochs", {
+    ...required,
+    minimum: 1,
+    metric: { name: "epoch_slots" },
+  }),
+  known("version", "integer", "info", "", "Version of the statistics structure", {
+    ...required,
+    ...inBuildInfo,
+  }),
   known("current_epoch", "integer", "gauge", "", "Ring slot of the epoch that is open", required),
   known("active_epoch_count", "integer", "gauge", "1", "Epochs that are open", required),
   known(
@@ -55,7 +79,7 @@ export const TOP_FIELDS = [
     "gauge",
     "bytes",
     "Resident memory of the process; 0 where the runtime cannot tell",
-    required,
+    { ...required, metric: { name: "rss_bytes" } },
   ),
   known(
     "estimated_slab_rss_bytes",
@@ -93,13 +117,21 @@ export const TOP_FIELDS = [
   known("total_madvise_calls", "count", "counter", "1", "Page-release calls", required),
   known("total_madvise_bytes", "count", "counter", "bytes", "Bytes released to the kernel", required),
   known("total_madvise_failures", "count", "counter", "1", "Page-release calls that failed", required),
-  known("total_bitmap_alloc_cas_retries", "count", "counter", "1", "Claims of a slab lost to another thread"),
+  known(
+    "total_bitmap_alloc_cas_retries",
+    "count",
+    "counter",
+    "1",
+    "Claims of a slab lost to another thread",
+    perSize,
+  ),
   known(
     "total_bitmap_free_cas_retries",
     "count",
     "counter",
     "1",
     "Remote frees that lost a race for the slot",
+    perSize,
   ),
   known(
     "total_current_partial_cas_failures",
@@ -107,10 +139,32 @@ export const TOP_FIELDS = [
     "counter",
     "1",
     "Attempts to claim or adopt a slab that failed",
+    perSize,
   ),
-  known("total_bitmap_alloc_attempts", "count", "counter", "objects", "Objects allocated in size classes"),
-  known("total_bitmap_free_attempts", "count", "counter", "objects", "Objects of size classes freed"),
-  known("total_current_partial_cas_attempts", "count", "counter", "1", "Attempts to claim or adopt a slab"),
+  known(
+    "total_bitmap_alloc_attempts",
+    "count",
+    "counter",
+    "objects",
+    "Objects allocated in size classes",
+    perSize,
+  ),
+  known(
+    "total_bitmap_free_attempts",
+    "count",
+    "counter",
+    "objects",
+    "Objects of size classes freed",
+    perSize,
+  ),
+  known(
+    "total_current_partial_cas_attempts",
+    "count",
+    "counter",
+    "1",
+    "Attempts to claim or adopt a slab",
+    perSize,
+  ),
   known("label_registry", "object", "info", "", "Labels of the epochs in the ring, by number"),
   known("classes", "object", "info", "", "One entry per size class", required),
   known("epochs", "object", "info", "", "One entry per ring slot"),
@@ -129,9 +183,11 @@ export const TOP_FIELDS = [
 ] as const;
 
 export const CLASS_DOCUMENT_FIELDS = [
-  known("version", "integer", "info", "", "Version of the statistics structure"),
-  known("class_index", "integer", "info", "", "Place of the class, from 0", required),
-  known("object_size", "integer", "info", "bytes", "Size of its objects", required),
+  known("version", "integer", "info", "", "Version of the statistics structure", {
+    metric: { skip: "as in the document" },
+  }),
+  known("class_index", "integer", "info", "", "Place of the class, from 0", { ...required, ...rowLabel }),
+  known("object_size", "integer", "info", "bytes", "Size of its objects", { ...required, ...rowLabel }),
   cell("slow_path_hits"),
   cell("new_slab_count"),
   cell("list_move_partial_to_full"),
@@ -139,36 +195,38 @@ export const CLASS_DOCUMENT_FIELDS = [
   cell("current_partial_null"),
   cell("current_partial_full"),
   cell("empty_slab_recycled"),
-  cell("empty_slab_overflowed"),
+  cell("empty_slab_overflowed", { rare: true }),
   cell("slow_path_cache_miss"),
-  cell("slow_path_epoch_closed"),
-  cell("madvise_calls"),
-  cell("madvise_bytes"),
-  cell("madvise_failures"),
+  cell("slow_path_epoch_closed", { rare: true }),
+  cell("madvise_calls", { rare: true }),
+  cell("madvise_bytes", { rare: true }),
+  cell("madvise_failures", { rare: true }),
   cell("epoch_close_calls"),
   cell("epoch_close_scanned_slabs"),
   cell("epoch_close_recycled_slabs"),
   cell("epoch_close_total_ns"),
-  cell("bitmap_alloc_cas_retries"),
-  cell("bitmap_free_cas_retries"),
-  cell("current_partial_cas_failures"),
-  cell("bitmap_alloc_attempts"),
+  cell("bitmap_alloc_cas_retries", { bySize: "also" }),
+  cell("bitmap_free_cas_retries", { bySize: "only" }),
+  cell("current_partial_cas_failures", { bySize: "also" }),
+  cell("bitmap_alloc_attempts", { bySize: "also" }),
   known(
     "bitmap_free_attempts",
     "count",
     "counter",
     "objects",
     "Objects freed, by their owner or another thread",
+    { metric: { bySize: "only" } },
   ),
-  cell("current_partial_cas_attempts"),
-  cell("lock_fast_acquire"),
-  cell("lock_contended"),
+  cell("current_partial_cas_attempts", { bySize: "also" }),
+  cell("lock_fast_acquire", { bySize: "only" }),
+  cell("lock_contended", { bySize: "also" }),
   known(
     "avg_alloc_cas_retries_per_attempt",
     "float",
     "ratio",
     "1",
     "bitmap_alloc_cas_retries / bitmap_alloc_attempts",
+    perAttempt,
   ),
   known(
     "avg_free_cas_retries_per_attempt",
@@ -176,6 +234,7 @@ export const CLASS_DOCUMENT_FIELDS = [
     "ratio",
     "1",
     "bitmap_free_cas_retries / bitmap_free_attempts",
+    perAttempt,
   ),
   known(
     "current_partial_cas_failure_rate",
@@ -183,6 +242,7 @@ export const CLASS_DOCUMENT_FIELDS = [
     "ratio",
     "1",
     "current_partial_cas_failures / current_partial_cas_attempts",
+    perAttempt,
   ),
   known(
     "lock_contention_rate",
@@ -190,6 +250,7 @@ export const CLASS_DOCUMENT_FIELDS = [
     "ratio",
     "1",
     "lock_contended / (lock_fast_acquire + lock_contended)",
+    perAttempt,
   ),
   known(
     "cache_size",
@@ -214,23 +275,36 @@ export const CLASS_DOCUMENT_FIELDS = [
   ),
   known("total_partial_slabs", "integer", "gauge", "slabs", "Slabs with a free slot"),
   known("total_full_slabs", "integer", "gauge", "slabs", "Slabs without a free slot"),
-  known("recycle_rate_pct", "float", "ratio", "percent", "Recycled slabs among those recycled or overflowed"),
+  known(
+    "recycle_rate_pct",
+    "float",
+    "ratio",
+    "percent",
+    "Recycled slabs among those recycled or overflowed",
+    { metric: { name: "class_recycle_ratio" } },
+  ),
   known("net_slabs", "count", "gauge", "slabs", "Slabs the class holds now"),
   known("estimated_rss_bytes", "count", "gauge", "bytes", "net_slabs times the size of a slab"),
   added("committed_bytes", "count", "gauge", "bytes", "Bytes of slabs the class holds now"),
   added("live_objects", "count", "gauge", "objects", "Objects allocated and not freed"),
   added("live_bytes", "count", "gauge", "bytes", "live_objects times the object size"),
-  added("empty_slabs_count", "integer", "gauge", "slabs", "Slabs of the class without any live object"),
-  addedCell("local_free_count"),
-  addedCell("remote_free_count"),
-  addedCell("remote_free_collected"),
-  addedCell("discarded_objects"),
-  addedCell("adopted_live_objects"),
-  addedCell("orphaned_live_objects"),
-  addedCell("slow_path_collected"),
-  addedCell("slow_path_adopted"),
-  addedCell("slow_path_reused"),
-  addedCell("slow_path_out_of_memory"),
+  added("empty_slabs_count", "integer", "gauge", "slabs", "Slabs of the class without any live object", {
+    metric: { name: "class_empty_slabs" },
+  }),
+  addedCell("local_free_count", { skip: "part of bitmap_free_attempts_total" }),
+  addedCell("remote_free_count", { rare: true }),
+  addedCell("remote_free_collected", { skip: "part of bitmap_free_attempts_total" }),
+  addedCell("discarded_objects", { rare: true }),
+  addedCell("adopted_live_objects", {
+    skip: "came and went with its slab: adopted and orphaned objects are no allocations",
+  }),
+  addedCell("orphaned_live_objects", {
+    skip: "came and went with its slab: adopted and orphaned objects are no allocations",
+  }),
+  addedCell("slow_path_collected", { rare: true }),
+  addedCell("slow_path_adopted", { rare: true }),
+  addedCell("slow_path_reused", { rare: true }),
+  addedCell("slow_path_out_of_memory", { rare: true }),
 ] as const;
 
 /** Slabs and objects of one (epoch, class), or of a whole epoch. */
@@ -248,13 +322,17 @@ const HOLDING_FIELDS = [
 ] as const;
 
 export const EPOCH_DOCUMENT_FIELDS = [
-  known("epoch_id", "integer", "info", "", "Ring slot", required),
-  known("epoch_era", "integer", "info", "", "Stamp of the epoch; (epoch_id, epoch_era) never repeats"),
+  known("epoch_id", "integer", "info", "", "Ring slot", { ...required, ...rowLabel }),
+  known("epoch_era", "integer", "info", "", "Stamp of the epoch; (epoch_id, epoch_era) never repeats", {
+    metric: { skip: "label of epoch_info" },
+  }),
   known("state", "string", "info", "", "ACTIVE or CLOSING", {
     required: true,
     values: ["ACTIVE", "CLOSING"],
   }),
-  known("age_sec", "float", "gauge", "seconds", "Time since the epoch was opened; 0 when it never was"),
+  known("age_sec", "float", "gauge", "seconds", "Time since the epoch was opened; 0 when it never was", {
+    metric: { skip: "epoch_age_seconds is oldest_age_sec: an idle epoch has no age that matters" },
+  }),
   known("refcount", "integer", "gauge", "1", "Domain levels entered and references retained"),
   known("label", "string", "info", "", "Label of the epoch, at most 31 bytes"),
   ...HOLDING_FIELDS,
@@ -281,15 +359,25 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "Bytes of slabs in use after the closing thread's part",
   ),
   added("slabs_recycled", "integer", "gauge", "slabs", "Slabs of this epoch given back so far"),
-  added("madvise_bytes", "count", "gauge", "bytes", "Bytes of this epoch released to the kernel so far"),
+  added(
+    "madvise_bytes",
+    "count",
+    "gauge",
+    "bytes",
+    "Bytes of this epoch released to the kernel so far",
+    unlessZero,
+  ),
   added(
     "cooperation_pct",
     "float|null",
     "ratio",
     "percent",
     "Heuristic: drop of resident memory over madvise_bytes; null without either",
+    { metric: { name: "epoch_cooperation_ratio" } },
   ),
-  added("opened", "boolean", "info", "", "False for ring slots that never held an epoch"),
+  added("opened", "boolean", "info", "", "False for ring slots that never held an epoch", {
+    metric: { skip: "ring slots without an epoch have no rows" },
+  }),
   added("discarded", "boolean", "info", "", "The epoch's objects were discarded"),
   added(
     "closed_timestamp_ns",
@@ -297,6 +385,7 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "gauge",
     "ns",
     "When the epoch was closed or discarded by a call; 0 when it was not",
+    unlessZero,
   ),
   added("live_objects", "count", "gauge", "objects", "Live objects of exactly this epoch"),
   added("live_bytes", "count", "gauge", "bytes", "Bytes of those objects' slots"),
@@ -314,6 +403,7 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "gauge",
     "",
     "Oldest era of the ring slot that has live objects; 0 when none has",
+    unlessZero,
   ),
   added(
     "oldest_age_sec",
@@ -321,6 +411,7 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "gauge",
     "seconds",
     "Age of the oldest era that holds live objects or references; 0 when none does",
+    { metric: { name: "epoch_age_seconds" } },
   ),
   added("eras", "object", "info", "", "Slabs by era and class, newest era first, where there are any"),
 ] as const;

@@ -2,7 +2,18 @@
 import { HISTOGRAM_FIELDS } from "../../allocator/counters/fields.js";
 import { SEAT_STATES } from "../../allocator/words/seat-word.js";
 import { seatCell } from "./cells.js";
-import { added, known } from "./field.js";
+import { added, known, type MetricChoice } from "./field.js";
+
+const refused = (reason: string): MetricChoice => ({
+  name: "alloc_failures_total",
+  labels: { reason },
+  help: "Allocations refused, by reason",
+});
+const invalid = (reason: string): MetricChoice => ({
+  name: "invalid_frees_total",
+  labels: { reason },
+  help: "Frees refused, by what was handed in: the null handle, or a stale or forged one",
+});
 
 export const HEAP_FIELDS = [
   added("id", "string", "info", "", "Names the heap: differs after a restart"),
@@ -17,9 +28,13 @@ export const HEAP_FIELDS = [
     "Bytes of slabs that were ever used: what may be resident without page release",
   ),
   added("live_bytes", "count", "gauge", "bytes", "Bytes of live objects' slots, large objects included"),
-  added("live_objects", "count", "gauge", "objects", "Live objects, large ones included"),
-  added("slab_bytes", "integer", "info", "bytes", "Size of a slab"),
-  added("slab_count", "integer", "info", "slabs", "Slabs of the heap"),
+  added("live_objects", "count", "gauge", "objects", "Live objects, large ones included", {
+    metric: { name: "live_objects" },
+  }),
+  added("slab_bytes", "integer", "info", "bytes", "Size of a slab", {
+    metric: { skip: "as in the document" },
+  }),
+  added("slab_count", "integer", "info", "slabs", "Slabs of the heap", { metric: { name: "heap_slabs" } }),
   added("free_slabs", "integer", "gauge", "slabs", "Slabs nobody holds"),
   added(
     "orphaned_slabs",
@@ -28,8 +43,10 @@ export const HEAP_FIELDS = [
     "slabs",
     "Slabs left behind by a thread that nobody adopted yet",
   ),
-  added("max_workers", "integer", "info", "", "Seats of the heap"),
-  added("attached_workers", "integer", "gauge", "1", "Seats taken now"),
+  added("max_workers", "integer", "info", "", "Seats of the heap", { metric: { name: "max_workers" } }),
+  added("attached_workers", "integer", "gauge", "1", "Seats taken now", {
+    metric: { name: "attached_workers" },
+  }),
   added("alloc_count", "count", "counter", "objects", "Objects allocated, large ones included"),
   added("free_count", "count", "counter", "objects", "Objects freed, large ones included"),
   added("discarded_count", "count", "counter", "objects", "Objects made stale by discarding their epoch"),
@@ -39,6 +56,7 @@ export const HEAP_FIELDS = [
     "counter",
     "1",
     "Allocations refused because no slab was left",
+    { metric: refused("out-of-memory") },
   ),
   added(
     "alloc_failures_epoch_closed",
@@ -46,8 +64,10 @@ export const HEAP_FIELDS = [
     "counter",
     "1",
     "Allocations refused because the epoch was not open",
+    { metric: refused("epoch-closed") },
   ),
-  ...(["invalid_frees_null", "invalid_frees_stale"] as const).map(seatCell),
+  seatCell("invalid_frees_null", invalid("null")),
+  seatCell("invalid_frees_stale", invalid("stale")),
   seatCell("syncs"),
   seatCell("deep_syncs"),
   seatCell("collects"),
@@ -80,12 +100,17 @@ export const LARGE_FIELDS = [
 ] as const;
 
 export const WORKER_FIELDS = [
-  added("seat", "integer", "info", "", "Seat, from 1"),
-  added("incarnation", "integer", "info", "", "How often the seat was taken, modulo 65536"),
+  added("seat", "integer", "info", "", "Seat, from 1", { metric: { skip: "label of the row's metrics" } }),
+  added("incarnation", "integer", "info", "", "How often the seat was taken, modulo 65536", {
+    metric: { skip: "a stamp, not an amount" },
+  }),
   added("state", "string", "info", "", "FREE, LIVE, SUSPECT or REAPING", {
     values: SEAT_STATES,
   }),
-  added("thread_id", "integer", "info", "", "The runtime's thread id; -1 where unknown", { minimum: -1 }),
+  added("thread_id", "integer", "info", "", "The runtime's thread id; -1 where unknown", {
+    minimum: -1,
+    metric: { skip: "a name, not an amount" },
+  }),
   added("alloc_count", "count", "counter", "objects", "Objects the seat's threads allocated"),
   added(
     "free_count",
@@ -125,22 +150,31 @@ export const CLOSE_CONTEXT_FIELDS = [
     { minimum: Number.MIN_SAFE_INTEGER },
   ),
   known("madvise_bytes", "count", "gauge", "bytes", "Bytes of the epoch released to the kernel so far"),
-  added("epoch_id", "integer", "info", "", "Ring slot of the epoch"),
-  added("epoch_era", "integer", "info", "", "Era of the epoch"),
+  added("epoch_id", "integer", "info", "", "Ring slot of the epoch", {
+    metric: { skip: "a name, not an amount" },
+  }),
+  added("epoch_era", "integer", "info", "", "Era of the epoch", {
+    metric: { skip: "a name, not an amount" },
+  }),
 ] as const;
 
 /** Values of `latency`: one per entry of HISTOGRAM_FIELDS, under its name. */
 export const LATENCY_FIELDS = [
-  added("count", "count", "counter", "1", "Durations recorded"),
-  added("sum_ns", "count", "counter", "ns", "Their sum"),
-  added("cpu_count", "count", "counter", "1", "Durations whose CPU time was measured too"),
-  added("cpu_sum_ns", "count", "counter", "ns", "Their CPU time"),
+  added("count", "count", "counter", "1", "Durations recorded", { metric: { name: "*_count" } }),
+  added("sum_ns", "count", "counter", "ns", "Their sum", { metric: { name: "*_sum" } }),
+  added("cpu_count", "count", "counter", "1", "Durations whose CPU time was measured too", {
+    metric: { name: "sampled_cpu_operations_total", omitZero: true },
+  }),
+  added("cpu_sum_ns", "count", "counter", "ns", "Their CPU time", {
+    metric: { name: "sampled_cpu_seconds_total", omitZero: true },
+  }),
   added(
     "buckets",
     "object",
     "counter",
     "1",
     "[lower bound in ns, durations from there up to the next bound], where not 0",
+    { metric: { name: "*_bucket" } },
   ),
 ] as const;
 

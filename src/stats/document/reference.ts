@@ -10,7 +10,8 @@ import {
 import { bucketStart } from "../../allocator/counters/histogram.js";
 import type { Field } from "./field.js";
 import { SCHEMA_VERSION } from "./fields.js";
-import { SECTIONS } from "./sections.js";
+import { metricsOf, skipReason } from "./metrics.js";
+import { SECTIONS, type Section } from "./sections.js";
 
 const TITLES: Readonly<Record<string, string>> = {
   "": "The document",
@@ -25,10 +26,11 @@ const TITLES: Readonly<Record<string, string>> = {
 };
 
 export function statsReference(): string {
-  const sections = SECTIONS.map(({ key, path, fields }) => {
+  const sections = SECTIONS.map((section) => {
+    const { key, path } = section;
     const where = path === "" ? "" : `\`${path}\`\n\n`;
     const more = key === "latency" ? `\n${histograms()}` : "";
-    return `## ${TITLES[key]}\n\n${where}${fieldTable(fields)}${more}`;
+    return `## ${TITLES[key]}\n\n${where}${fieldTable(section)}${more}`;
   });
   return [INTRODUCTION, ...sections, OTHERS, cells()].join("\n");
 }
@@ -49,23 +51,38 @@ names or configures.
 **In C.** Keys that the documents of the C allocator have too. Keys without *required* may be missing, in particular
 there; they then read as 0, \`""\`, false, null or an empty list. Keys not listed here are ignored.
 
+**Metric.** Its name in Prometheus, behind \`temporal_slab_\`; \`*\` stands for the histograms of
+[metrics.md](metrics.md), which describes all of them.
+
 **Large integers.** Whole numbers are written as plain digits, however large: \`timestamp_ns\` always exceeds 2^53, up to
 which JavaScript's \`JSON.parse\` and jq before 1.7 are exact. This package's reader makes a \`bigint\` of
 \`timestamp_ns\` and other \`ns\` fields, and of a count beyond 2^53 - 1; all other numbers are plain ones.
 `;
 
-function fieldTable(fields: readonly Field[]): string {
+function fieldTable(section: Section): string {
   return table(
-    ["Key", "Type", "Kind", "Unit", "In C", "Meaning"],
-    fields.map((field) => [
+    ["Key", "Type", "Kind", "Unit", "In C", "Meaning", "Metric"],
+    section.fields.map((field) => [
       `\`${field.name}\``,
       field.required ? `${field.type}, required` : field.type,
       field.kind,
       unitOf(field.unit),
       field.inC ? "yes" : "no",
       field.help,
+      metricText(section, field),
     ]),
   );
+}
+
+/** Without the prefix; for those that have none, why. */
+function metricText(section: Section, field: Field): string {
+  const reason = skipReason(section, field);
+  if (reason !== undefined) return `none: ${reason}`;
+  const names = metricsOf(section, field).map(({ name, fixed }) => {
+    const labels = Object.entries(fixed).map(([label, value]) => `${label}="${value}"`);
+    return labels.length === 0 ? `\`${name}\`` : `\`${name}{${labels.join()}}\``;
+  });
+  return names.join(", ");
 }
 
 const unitOf = (unit: string): string => (unit === "1" ? "" : unit);

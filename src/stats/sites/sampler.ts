@@ -9,6 +9,7 @@ import {
   Attachment,
 } from "../../allocator/memory/attachment.js";
 import { integerOption, MAX_CAPACITY } from "../../allocator/memory/config.js";
+import { randomFrom } from "../../allocator/memory/random.js";
 import { describe } from "../../allocator/memory/size-classes.js";
 import { handleSlot } from "../../allocator/words/handle.js";
 import { buildProfile, type SamplingHeapProfile, type Site, weight } from "./profile.js";
@@ -223,15 +224,4 @@ function checkWrappers(wrappers: unknown): readonly AnyFunction[] {
     throw new InvalidTypeError(`Option "wrappers" must be an array of functions; got ${describe(bad)}.`);
   }
   return wrappers;
-}
-
-/** Numbers from 0 to below 1 (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / TWO_32;
-  };
 }
