@@ -39,7 +39,7 @@ export class SlabMap {
         this.#redraw();
       },
     );
-    scrollable(this.#place, "Slabs by class and epoch");
+    scrollable(this.#place, "Table of slabs");
     const all = byId("slabs-all");
     all.addEventListener("click", () => {
       this.#all = !this.#all;

@@ -63,12 +63,13 @@ export function open(command: string, server: Server, path: string, log: (text: 
   const browser = spawn(
     command,
     [...flags, `--user-data-dir=${profile}`, "--remote-debugging-port=0", `http://127.0.0.1:${port}${path}`],
-    { stdio: ["ignore", "ignore", "pipe"] },
+    // A group of its own: Debian's command is a script that starts the browser, and both have to end.
+    { stdio: ["ignore", "ignore", "pipe"], detached: true },
   );
   browser.stderr.setEncoding("utf8").on("data", log);
   const gone = new Promise((resolve) => browser.once("exit", resolve));
   return () => {
-    browser.kill("SIGKILL");
+    if (browser.pid !== undefined) process.kill(-browser.pid, "SIGKILL");
     void gone.then(() => rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }));
   };
 }

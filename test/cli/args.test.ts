@@ -150,7 +150,7 @@ it("answers any words with checked values or one harmless line", () => {
       expect(["per_req", "manual", undefined]).toContain(options.text("mode"));
       expect(options.has("help") || options.positionals.length <= 2).toBe(true);
     }),
-    { numRuns: 2000 },
+    { numRuns: 1000 },
   );
 });
 

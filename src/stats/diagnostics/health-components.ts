@@ -110,7 +110,7 @@ function epochs(document: StatsDocument, limits: HealthThresholds): HealthCompon
     message:
       leaks.length === 0
         ? `No leak candidates of ${ageText(limits.leakThresholdSec)} or more.`
-        : `${plural(leaks.length, "leak candidate")} hold ${bytesText(bytes)}, the oldest for ${ageText(oldest)}.`,
+        : `${plural(leaks.length, "leak candidate")} ${leaks.length === 1 ? "holds" : "hold"} ${bytesText(bytes)}, the oldest for ${ageText(oldest)}.`,
     metrics: {
       leak_candidates: leaks.length,
       domain_leaks: leaks.filter((leak) => leak.kind === "domain").length,

@@ -80,6 +80,6 @@ it("makes one harmless line or a choice of any text", () => {
       if (choice.kind === "exec") expect(`exec:${choice.command}`).toBe(text);
       if (choice.kind === "url") expect(choice.url.protocol).toMatch(/^https?:$/);
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });

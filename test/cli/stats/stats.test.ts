@@ -59,7 +59,7 @@ describe("the page", () => {
         const tables = text.split("\n").slice(9);
         for (const line of tables) expect(displayWidth(line)).toBeLessThanOrEqual(Math.max(columns, 60));
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 
