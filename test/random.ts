@@ -1,12 +1,2 @@
-/** Random numbers for tests and for programs outside the test runner. */
-
-/** Deterministic random numbers (mulberry32); print the seed when a test fails. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** Random numbers for tests and for programs outside the test runner: print the seed when a test fails. */
+export { randomFrom } from "../src/allocator/memory/random.js";

@@ -1,8 +1,8 @@
 /** What the live page shows: one small document a second, made of one stats document and the one before it. */
-import { InvalidValueError } from "../allocator/index.js";
 import {
   type ClassStats,
   type Count,
+  deltaInOrder,
   doctor,
   type EpochStats,
   type Finding,
@@ -11,9 +11,7 @@ import {
   type HealthThresholds,
   health,
   type Rate,
-  type SnapshotDelta,
   type StatsDocument,
-  snapshotDelta,
 } from "../stats/index.js";
 import { checkOptionKeys } from "../threads/index.js";
 
@@ -302,7 +300,7 @@ const zeros = (length: number): number[] => new Array<number>(length).fill(0);
 // -- Rates ---------------------------------------------------------------------------------------------------
 
 function ratesOf(document: StatsDocument, previous: StatsDocument | undefined): LiveRates | null {
-  const delta = previous === undefined ? undefined : deltaOf(previous, document);
+  const delta = previous === undefined ? undefined : deltaInOrder(previous, document);
   if (delta === undefined || delta.restarted || !(delta.seconds > 0)) return null;
   const { totals, classes, heap, large, seconds } = delta;
   const perSec = (rate: Rate | undefined): number => rate?.perSec ?? 0;
@@ -333,16 +331,6 @@ function ratesOf(document: StatsDocument, previous: StatsDocument | undefined): 
     closeYieldPct:
       scanned > 0 ? Math.min(100, (100 * ofClasses("epoch_close_recycled_slabs")) / scanned) : null,
   };
-}
-
-/** Undefined for documents of one heap in the wrong order: a clock was set back, or the source answered late. */
-function deltaOf(previous: StatsDocument, document: StatsDocument): SnapshotDelta | undefined {
-  try {
-    return snapshotDelta(previous, document);
-  } catch (error) {
-    if (error instanceof InvalidValueError) return undefined;
-    throw error;
-  }
 }
 
 // -- Leaks ---------------------------------------------------------------------------------------------------

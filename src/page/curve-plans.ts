@@ -1,7 +1,8 @@
 /** Which curves the page draws, in which words and colours, and what each says without a picture. */
 import { bytes, duration, percent, rate, share, short } from "./format.js";
 import type { History } from "./history.js";
-import { CAUSES, type Curve } from "./store.js";
+import { CAUSES } from "./message.js";
+import type { Curve } from "./store.js";
 
 export interface SeriesPlan {
   readonly curve: Curve;

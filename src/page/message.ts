@@ -2,7 +2,7 @@
  * An event of the service, checked before anything is drawn from it: whatever is wrong with it is said in one sentence,
  * and nothing later has to wonder whether a figure is there.
  */
-import type { LiveState } from "../http/live-state.js";
+import type { LiveSlowPathCause, LiveState } from "../http/live-state.js";
 
 export type Message =
   | { readonly ok: true; readonly live: LiveState }
@@ -10,6 +10,18 @@ export type Message =
 
 /** The version of LiveState this page draws. */
 export const VERSION = 1;
+
+/** Why an allocation leaves the fast path, in the order they are drawn. */
+export const CAUSES = [
+  "cacheMiss",
+  "epochClosed",
+  "partialNull",
+  "partialFull",
+  "collected",
+  "adopted",
+  "reused",
+  "outOfMemory",
+] as const satisfies readonly LiveSlowPathCause[];
 
 export function parseMessage(text: string): Message {
   let value: unknown;
@@ -127,18 +139,7 @@ const SHAPE = object({
         "closesPerSec",
       ),
       closeYieldPct: COUNTS,
-      slowPathByCause: object(
-        numbers(
-          "cacheMiss",
-          "epochClosed",
-          "partialNull",
-          "partialFull",
-          "collected",
-          "adopted",
-          "reused",
-          "outOfMemory",
-        ),
-      ),
+      slowPathByCause: object(numbers(...CAUSES)),
     }),
   ),
   leaks: list(

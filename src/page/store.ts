@@ -1,6 +1,7 @@
 /** What the page knows, and how each thing that happens changes it. */
 import type { LiveState } from "../http/live-state.js";
 import { History, type Value } from "./history.js";
+import { CAUSES } from "./message.js";
 
 export type Connection =
   | { readonly kind: "connecting" }
@@ -67,17 +68,6 @@ export function reduce(before: PageState, happening: Happening): PageState {
 
 const isOtherHeap = (before: LiveState | null, now: LiveState): boolean =>
   before !== null && before.heapId !== now.heapId;
-
-export const CAUSES = [
-  "cacheMiss",
-  "epochClosed",
-  "partialNull",
-  "partialFull",
-  "collected",
-  "adopted",
-  "reused",
-  "outOfMemory",
-] as const;
 
 export type Curve =
   | (typeof CAUSES)[number]

@@ -99,6 +99,21 @@ export interface SnapshotDelta {
 }
 
 /**
+ * The same, but undefined for documents of one heap in the wrong order: a clock was set back, or the older one came late.
+ * Nothing can be said of the interval then, but everything of each document.
+ *
+ * @throws {@link InvalidTypeError} when one is no stats document
+ */
+export function deltaInOrder(before: StatsDocument, after: StatsDocument): SnapshotDelta | undefined {
+  try {
+    return snapshotDelta(before, after);
+  } catch (error) {
+    if (error instanceof InvalidValueError) return undefined;
+    throw error;
+  }
+}
+
+/**
  * The difference of two documents, `before` being the older one.
  *
  * @throws {@link InvalidValueError} when they are of one heap and in the wrong order; {@link InvalidTypeError} when one

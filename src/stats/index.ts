@@ -2,6 +2,7 @@
 export {
   type Change,
   type ClassDelta,
+  deltaInOrder,
   type EpochDelta,
   type LatencyDelta,
   type Rate,

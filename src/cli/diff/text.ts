@@ -1,6 +1,5 @@
 /** The differences of two documents for people: what counts first, then tables of what changed. */
 import type { ClassDelta, EpochDelta, Rate, SnapshotDelta } from "../../stats.js";
-import type { CommandStreams } from "../command.js";
 import {
   ageText,
   formatBytes,
@@ -11,10 +10,8 @@ import {
   printable,
 } from "../format.js";
 import type { OneSample } from "../sources/index.js";
-import { type Column, tableLines } from "../tables/index.js";
+import { type Column, type Page, tableSection } from "../tables/index.js";
 import type { Comparison } from "./compare.js";
-
-type Page = Pick<CommandStreams, "colors" | "columns">;
 
 /** With a line end. `all`: counters that did not change, too. */
 export function renderDiff(
@@ -79,7 +76,7 @@ function counterTable(delta: SnapshotDelta, all: boolean, page: Page): string[] 
       cell: ([name, rate]) => perSecond(rate, isBytes(name) ? formatBytes : formatRate),
     },
   ];
-  return section("Counters", withRates(columns, delta), rows, page);
+  return tableSection("Counters", withRates(columns, delta), rows, page);
 }
 
 function classTable(delta: SnapshotDelta, page: Page): string[] {
@@ -97,7 +94,7 @@ function classTable(delta: SnapshotDelta, page: Page): string[] {
     { title: "recycled", cell: (row) => signed(Number(row.empty_slab_recycled.delta), formatCount), rank: 2 },
     { title: "contended", cell: (row) => signed(Number(row.lock_contended.delta), formatCount), rank: 3 },
   ];
-  return section("Size classes at work", withRates(columns, delta), rows, page);
+  return tableSection("Size classes at work", withRates(columns, delta), rows, page);
 }
 
 /** Epochs that were closed or hold more or less than before, and those new in their ring slot that hold something. */
@@ -118,7 +115,7 @@ function epochTable({ epochs, restarted }: SnapshotDelta, page: Page): string[] 
     { title: "change", cell: (row) => changed(row.estimated_rss_bytes.change) },
     { title: "label", align: "left", cell: (row) => row.label, shrinkTo: 8 },
   ];
-  return section("Epochs that changed", columns, rows, page);
+  return tableSection("Epochs that changed", columns, rows, page);
 }
 
 /** Time between two heaps is no time of either of them. */
@@ -138,17 +135,6 @@ function what({ status, state, previous_state }: EpochDelta): string {
   if (status === "new") return "opened";
   if (status === "advanced") return "another era";
   return state === previous_state ? "same" : `${previous_state} -> ${state}`;
-}
-
-function section<Row>(
-  title: string,
-  columns: readonly Column<Row>[],
-  rows: readonly Row[],
-  page: Page,
-): string[] {
-  if (rows.length === 0) return [];
-  const lines = tableLines(columns, rows, { width: page.columns(), headerStyle: page.colors.dim });
-  return ["", page.colors.bold(title), ...lines];
 }
 
 const signed = (value: number, format: (value: number) => string): string =>

@@ -1,11 +1,8 @@
 /** A stats document on one page. Labels and names in it come from other programs and are made printable on the way. */
 import type { StatsDocument } from "../../stats.js";
-import type { CommandStreams } from "../command.js";
 import { ageText, formatBytes, formatCount, formatShare, plural, printable } from "../format.js";
+import type { Page } from "../tables/index.js";
 import { classTable, epochTable, latencyTable, workerTable } from "./tables.js";
-
-/** What the page is written on. */
-export type Page = Pick<CommandStreams, "colors" | "columns">;
 
 /** The page, with a line end. Figures the document does not have are left out rather than shown as 0. */
 export function renderSummary(document: StatsDocument, description: string, page: Page): string {

@@ -1,23 +1,10 @@
 /** The tables of the summary: size classes, epochs that hold something, threads, latencies. */
 import { type LatencyStats, percentileNs, type StatsDocument } from "../../stats.js";
 import { ageText, formatBytes, formatCount, formatNs, formatShare } from "../format.js";
-import { type Column, tableLines } from "../tables/index.js";
-import type { Page } from "./summary.js";
+import { type Column, type Page, tableSection } from "../tables/index.js";
 
 const number = (value: number | bigint): string => formatCount(Number(value));
 const bytes = (value: number | bigint): string => formatBytes(Number(value));
-
-function section<Row>(
-  title: string,
-  columns: readonly Column<Row>[],
-  rows: readonly Row[],
-  page: Page,
-): string[] {
-  if (rows.length === 0) return [];
-  const { colors } = page;
-  const lines = tableLines(columns, rows, { width: page.columns(), headerStyle: colors.dim });
-  return ["", colors.bold(title), ...lines];
-}
 
 /** Classes nothing was ever allocated in are left out. */
 export function classTable(document: StatsDocument, page: Page): string[] {
@@ -43,7 +30,7 @@ export function classTable(document: StatsDocument, page: Page): string[] {
     { title: "recycled", cell: (row) => number(row.empty_slab_recycled), rank: 2 },
     { title: "cached", cell: (row) => number(row.cache_size), rank: 4 },
   ];
-  const lines = section("Size classes", columns, rows, page);
+  const lines = tableSection("Size classes", columns, rows, page);
   if (large === undefined || Number(large.alloc_count) === 0) return lines;
   const objects = `${number(large.live_objects)} live in ${number(large.slabs)} slabs (${bytes(large.live_bytes)})`;
   const refused = Number(large.failures) > 0 ? `, ${number(large.failures)} REFUSED` : "";
@@ -78,7 +65,7 @@ export function epochTable(document: StatsDocument, page: Page): string[] {
     { title: "oldest", cell: (row) => (row.oldest_age_sec > 0 ? ageText(row.oldest_age_sec) : ""), rank: 3 },
     { title: "label", align: "left", cell: (row) => row.label, shrinkTo: 8 },
   ];
-  return section("Epochs that hold something, and the current one", columns, rows, page);
+  return tableSection("Epochs that hold something, and the current one", columns, rows, page);
 }
 
 export function workerTable(document: StatsDocument, page: Page): string[] {
@@ -100,7 +87,7 @@ export function workerTable(document: StatsDocument, page: Page): string[] {
     { title: "slabs", cell: (row) => number(row.owned_slabs) },
     { title: "behind", cell: (row) => number(row.phase_lag), rank: 3 },
   ];
-  return section("Threads", columns, rows, page);
+  return tableSection("Threads", columns, rows, page);
 }
 
 export function latencyTable({ latency }: StatsDocument, page: Page): string[] {
@@ -119,7 +106,7 @@ export function latencyTable({ latency }: StatsDocument, page: Page): string[] {
     at(99),
     at(99.9),
   ];
-  return section("Latency", columns, rows, page);
+  return tableSection("Latency", columns, rows, page);
 }
 
 const share = (part: number | bigint, whole: number | bigint): string =>

@@ -2,6 +2,7 @@
  * Aligned tables that keep to a width: first long texts are shortened, then columns that matter least are left out.
  * Cells are plain text; colour is put on after everything has been measured.
  */
+import type { CommandStreams } from "../command.js";
 import { printable } from "../format.js";
 import { displayWidth, padEnd, padStart, truncate } from "./width.js";
 
@@ -118,4 +119,19 @@ function smallest<Row>(place: Place<Row>): Place<Row> {
 
 function total<Row>(places: readonly Place<Row>[]): number {
   return places.reduce((sum, { width }) => sum + width, GAP.length * Math.max(0, places.length - 1));
+}
+
+/** What a report needs to know of the stream it goes to. */
+export type Page = Pick<CommandStreams, "colors" | "columns">;
+
+/** A table below an empty line and its title; nothing where there are no rows. */
+export function tableSection<Row>(
+  title: string,
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  { colors, columns: width }: Page,
+): string[] {
+  if (rows.length === 0) return [];
+  const lines = tableLines(columns, rows, { width: width(), headerStyle: colors.dim });
+  return ["", colors.bold(title), ...lines];
 }

@@ -1,6 +1,7 @@
 /** `top --json`: the rows with everything known about them, one object per line. */
+
 import type { StatsDocument } from "../../stats.js";
-import { jsonLine } from "../watch/counts.js";
+import { jsonLine } from "../json.js";
 import { type Order, rankClasses, rankEpochs, type Span } from "./ranking.js";
 
 export function topJson(document: StatsDocument, order: Order, span: Span | undefined): string {

@@ -1,4 +1,4 @@
-/** Whole numbers of any size: added up, and written as JSON. */
+/** Whole numbers of any size. */
 import type { Count } from "../../stats.js";
 
 /** Exact, whatever the size. */
@@ -16,13 +16,4 @@ export function largestCount(counts: readonly Count[]): Count {
     if (count > largest) largest = count;
   }
   return largest;
-}
-
-/** `value` as JSON in one line; bigints as plain digits, keys without a value left out. */
-export function jsonLine(value: unknown): string {
-  if (typeof value === "bigint") return value.toString();
-  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  if (Array.isArray(value)) return `[${value.map(jsonLine).join(",")}]`;
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${jsonLine(item)}`).join(",")}}`;
 }

@@ -1,6 +1,6 @@
 /** What `watch` prints where nothing can be redrawn: a line per interval, for pipes and logs, or JSON for programs. */
+import { jsonLine } from "../json.js";
 import { type Column, tableLines } from "../tables/index.js";
-import { jsonLine } from "./counts.js";
 import type { Interval, Reading } from "./interval.js";
 import { amountText, perSecText } from "./text.js";
 

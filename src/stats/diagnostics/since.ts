@@ -1,6 +1,5 @@
 /** Judging an interval instead of a heap's whole life: counters never go back, so old trouble would never pass. */
-import { InvalidValueError } from "../../allocator/errors.js";
-import { type Rate, type SnapshotDelta, snapshotDelta } from "../delta.js";
+import { deltaInOrder, type Rate } from "../delta.js";
 import type { StatsDocument } from "../document/document.js";
 
 /**
@@ -8,7 +7,7 @@ import type { StatsDocument } from "../document/document.js";
  * happened since `previous`; undefined when `previous` is no earlier document of the same heap.
  */
 export function sinceDocument(document: StatsDocument, previous: StatsDocument): StatsDocument | undefined {
-  const delta = deltaOf(previous, document);
+  const delta = deltaInOrder(previous, document);
   if (delta === undefined || delta.restarted) return undefined;
   const { heap, large } = document;
   return {
@@ -18,16 +17,6 @@ export function sinceDocument(document: StatsDocument, previous: StatsDocument):
     ...(heap !== undefined && { heap: reduced(heap, delta.heap) }),
     ...(large !== undefined && { large: reduced(large, delta.large) }),
   };
-}
-
-function deltaOf(previous: StatsDocument, document: StatsDocument): SnapshotDelta | undefined {
-  try {
-    return snapshotDelta(previous, document);
-  } catch (error) {
-    // In the wrong order: nothing can be said of the interval, but everything of the document.
-    if (error instanceof InvalidValueError) return undefined;
-    throw error;
-  }
 }
 
 function reduced<Row extends object>(row: Row, rates: object = {}): Row {

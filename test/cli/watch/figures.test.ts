@@ -5,7 +5,8 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { jsonLine, largestCount, sumCounts } from "../../../src/cli/watch/counts.js";
+import { jsonLine } from "../../../src/cli/json.js";
+import { largestCount, sumCounts } from "../../../src/cli/watch/counts.js";
 import { History } from "../../../src/cli/watch/history.js";
 import { type Interval, intervalOf } from "../../../src/cli/watch/interval.js";
 import { parseJsonExact, readStats } from "../../../src/stats/index.js";
