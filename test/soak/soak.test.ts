@@ -4,7 +4,7 @@
  */
 import { type EpochId, NULL_HANDLE, SlabHeap } from "temporal-slab";
 import { describe, expect, test } from "vitest";
-import { C_ALLOCS, C_ALLOCS, C_REMOTE_COLLECTED, S_ADVANCES } from "../../src/allocator/counters/fields.js";
+import { C_ALLOCS, C_REMOTE_COLLECTED, S_ADVANCES } from "../../src/allocator/counters/fields.js";
 import { binAt, recordAt, SEAT_COUNTERS, SLAB_TAG, seatAt } from "../../src/allocator/memory/layout.js";
 import { packTag, TAG_CLAIMED, TAG_FREE } from "../../src/allocator/words/slab-tag.js";
 import { testSeed } from "../model/seed.js";
@@ -135,7 +135,9 @@ describe("canaries: single checkers", () => {
       /2 more remote frees were collected than made/,
     );
     (heap._a.m[binAt(heap._a.layout, 1, 0) + C_ALLOCS] as number) += 5;
-    expect(checkIdentities(observer.look().document, 0).join()).toMatch(/allocated = freed \+ discarded \+ live/);
+    expect(checkIdentities(observer.look().document, 0).join()).toMatch(
+      /allocated = freed \+ discarded \+ live/,
+    );
     heap.detach();
   });
 
