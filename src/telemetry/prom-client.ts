@@ -106,20 +106,32 @@ export function bridgePromClient(
 }
 
 /**
- * A registry asks all of its metrics in one go, without waiting in between; the snapshot of the first one serves the others
- * and is forgotten when that is over.
+ * A registry asks all of its metrics in one go, without waiting in between; the snapshot of the first one, or what it threw,
+ * serves the others and is forgotten when that is over.
  */
 function viewPerCollection(source: StatsSource, options: CheckedOptions): () => View {
-  let view: View | undefined;
+  let taken: (() => View) | undefined;
   return () => {
-    if (view === undefined) {
-      view = new View(documentOf(source), options);
+    if (taken === undefined) {
+      taken = once(() => new View(documentOf(source), options));
       queueMicrotask(() => {
-        view = undefined;
+        taken = undefined;
       });
     }
-    return view;
+    return taken();
   };
+}
+
+/** Calls `make` now; what it returned or threw comes again with every call. */
+function once<T>(make: () => T): () => T {
+  try {
+    const made = make();
+    return () => made;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
 }
 
 function metricOf(

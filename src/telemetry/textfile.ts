@@ -1,5 +1,5 @@
 /** A file for node-exporter's textfile collector. */
-import { describeValue, InvalidTypeError } from "../allocator/index.js";
+import { describeValue, InvalidTypeError, InvalidValueError } from "../allocator/index.js";
 import type { StatsSource } from "../stats/index.js";
 import type { PrometheusOptions } from "./options.js";
 import { prometheusText } from "./text.js";
@@ -12,8 +12,9 @@ const MODE = 0o644;
  * text is first written beside it (`<path>.<random>.tmp`, which collectors of `*.prom` pass over), then renamed. Replaces
  * `path`; mode 0644. Needs `node:fs`: Node, Deno, Bun.
  *
- * Rejects with what {@link prometheusText} throws, before anything is written, or with the file system's error; then nothing
- * is left behind and an existing file is as it was.
+ * Rejects with what {@link prometheusText} throws, with {@link InvalidValueError} where `path` is a link, a device or
+ * the like, or with the file system's error; then nothing is left behind and what was there is
+ * as it was.
  *
  * @example
  * ```ts
@@ -31,6 +32,7 @@ export async function writePrometheusTextfile(
   }
   const text = prometheusText(source, options);
   const { open, rename, rm } = await import("node:fs/promises");
+  await refuseOtherThanFile(path);
   // Another process, or another call of this one, may be writing the same file.
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   // "wx": what is there under this name already is not ours, a link least of all.
@@ -50,4 +52,22 @@ export async function writePrometheusTextfile(
     await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/**
+ * Where something other than a file has the name, renaming over it would take it away: a device from the whole machine, a
+ * link (`/dev/stdout` is one) from whoever made it. Following links would write where somebody else wants it.
+ */
+async function refuseOtherThanFile(path: string): Promise<void> {
+  const { lstat } = await import("node:fs/promises");
+  const found = await lstat(path).catch((error: { code?: string }) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  // A folder's name is refused by the rename itself.
+  if (found === undefined || found.isFile() || found.isDirectory()) return;
+  const what = found.isSymbolicLink() ? "a link" : "a device, pipe or socket";
+  throw new InvalidValueError(
+    `writePrometheusTextfile: path must be a file, or nothing yet; ${JSON.stringify(path)} is ${what}.`,
+  );
 }

@@ -9,6 +9,8 @@ export function valueText(value: unknown, divisor: number): string | undefined {
     case "number":
       return numberText(divisor === 1 ? value : value / divisor);
     case "bigint":
+      // Nobody counts that far, and readers of the text refuse all of it for one number that is no double.
+      if (!Number.isFinite(Number(value))) return undefined;
       return divisor === 1 ? value.toString() : decimalText(value, BigInt(divisor));
     case "boolean":
       return value ? "1" : "0";

@@ -118,12 +118,21 @@ describe("writing a file", () => {
     expect(await readdir(inside)).toEqual(["heap.prom"]);
   });
 
-  test("a link is replaced, not followed", async () => {
-    const inside = await mkdtemp(join(folder, "link-"));
-    await writeFile(join(inside, "target"), "mine");
-    await symlink(join(inside, "target"), join(inside, "heap.prom"));
-    await writePrometheusTextfile(join(inside, "heap.prom"), reader);
-    expect(await readFile(join(inside, "target"), "utf8")).toBe("mine");
+  test("links, devices and pipes are refused and stay what they are", async () => {
+    const inside = await mkdtemp(join(folder, "other-"));
+    const [target, link, pipe] = ["target", "heap.prom", "pipe"].map((name) => join(inside, name)) as [
+      string,
+      string,
+      string,
+    ];
+    await writeFile(target, "mine");
+    await symlink(target, link);
+    spawnSync("mkfifo", [pipe]);
+    await expect(writePrometheusTextfile(link, reader)).rejects.toThrow(/heap\.prom" is a link/);
+    await expect(writePrometheusTextfile(pipe, reader)).rejects.toThrow(/pipe" is a device, pipe or socket/);
+    expect(await readFile(target, "utf8")).toBe("mine");
+    expect((await readdir(inside)).sort()).toEqual(["heap.prom", "pipe", "target"]);
+    expect((await stat(pipe)).isFIFO()).toBe(true);
   });
 
   test("failing leaves everything as it was", async () => {

@@ -108,18 +108,29 @@ describe("one snapshot per reading", () => {
 
   test("a snapshot that fails fails the reading, and the next one is tried anew", async () => {
     let fails = true;
+    let asked = 0;
     const register = new Registry();
     const source = {
       snapshot() {
+        asked++;
         if (fails) throw new Error("no heap");
         return ourDocument();
       },
     };
     bridgePromClient(promClient, source, { register });
     await expect(register.metrics()).rejects.toThrow("no heap");
+    expect(asked).toBe(1);
     fails = false;
     expect(await register.metrics()).toContain("temporal_slab_build_info");
   });
+});
+
+test("counts that are no double have no series, for either reader of the text", async () => {
+  const register = new Registry();
+  const document = readStats({ ...ourDocument(), total_madvise_bytes: 10n ** 400n });
+  bridgePromClient(promClient, document, { register });
+  expect(await register.metrics()).not.toMatch(/^temporal_slab_madvise_bytes_total /m);
+  expect(prometheusText(document)).not.toMatch(/^temporal_slab_madvise_bytes_total /m);
 });
 
 describe("registering", () => {

@@ -1,5 +1,5 @@
 /** `tslab export prometheus`: the metrics of one document, for a scrape, a push or node-exporter's textfile collector. */
-import { prometheusText, writePrometheusTextfile } from "../../telemetry.js";
+import { InvalidValueError, prometheusText, writePrometheusTextfile } from "../../telemetry.js";
 import { InputError, type ParsedOptions } from "../args.js";
 import { type Command, type CommandStreams, EXIT_OK } from "../command.js";
 import { printable } from "../format.js";
@@ -48,7 +48,7 @@ async function run(options: ParsedOptions, streams: CommandStreams): Promise<num
     await writePrometheusTextfile(path, document, metrics);
   } catch (error) {
     const { errno, message } = error as NodeJS.ErrnoException;
-    if (errno === undefined) throw error;
+    if (errno === undefined && !(error instanceof InvalidValueError)) throw error;
     throw new InputError(`--output: "${printable(path)}" cannot be written: ${printable(message)}`);
   }
   return EXIT_OK;

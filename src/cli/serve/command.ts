@@ -5,8 +5,14 @@ import { type Command, type CommandStreams, EXIT_OK } from "../command.js";
 import { METRICS_OPTIONS, metricsOptions } from "../export/options.js";
 import { printable } from "../format.js";
 import { catchInterrupt, type Interrupt, pause } from "../interrupt.js";
-import { openSource, SOURCE_HELP, SOURCE_OPTIONS, SOURCE_POSITIONAL } from "../sources/index.js";
-import { startServer } from "./server.js";
+import {
+  openSource,
+  type SampleSource,
+  SOURCE_HELP,
+  SOURCE_OPTIONS,
+  SOURCE_POSITIONAL,
+} from "../sources/index.js";
+import { prepareServer } from "./server.js";
 
 const DEFAULT_PORT = 2112;
 const DEFAULT_INTERVAL_MS = 1000;
@@ -65,15 +71,17 @@ export const serveCommand: Command = {
 };
 
 async function run(options: ParsedOptions, streams: CommandStreams): Promise<number> {
-  const settings = serverOptions(options);
+  // Options are refused before anything is started for the source.
+  let source: SampleSource;
+  const prepared = prepareServer(async () => (await source.sample()).document, serverOptions(options));
   const interrupt = catchInterrupt();
   try {
-    const source = await openSource(options, options.positionals, streams, {
+    source = await openSource(options, options.positionals, streams, {
       live: true,
       tokenIsForSource: false,
     });
     try {
-      const server = await startServer(async () => (await source.sample()).document, settings);
+      const server = await prepared.start();
       try {
         streams.out.write(announcement(server.url, source.description, streams));
         await untilEnded(interrupt);

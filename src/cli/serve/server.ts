@@ -9,29 +9,39 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
+/** A server that is checked, but does not listen yet. */
+export interface PreparedServer {
+  /** Throws `InputError` when the address cannot be had; the server is closed then. */
+  start(): Promise<RunningServer>;
+}
+
 /**
- * Throws `UsageError` for options the server does not take, `InputError` when the address cannot be had. `portOption`: what
- * the port's option is called.
+ * Throws `UsageError` for options the server does not take; nothing is asked of the source yet. `portOption`: what the
+ * port's option is called.
  */
-export async function startServer(
+export function prepareServer(
   source: TelemetrySource,
   options: TelemetryServerOptions,
   portOption = "--port",
-): Promise<RunningServer> {
+): PreparedServer {
   const server = orUsageError(
     () => createTelemetryServer(source, options),
     ["token", "allowUnauthenticated"],
   );
-  try {
-    const { url } = await server.listen();
-    return { url, close: () => server.close() };
-  } catch (error) {
-    await server.close();
-    const { code } = error as NodeJS.ErrnoException;
-    const hint = HINTS[code ?? ""]?.replace("--port", portOption);
-    if (hint === undefined) throw error;
-    throw new InputError(`${options.host ?? "127.0.0.1"}:${options.port}: ${hint}`);
-  }
+  return {
+    async start() {
+      try {
+        const { url } = await server.listen();
+        return { url, close: () => server.close() };
+      } catch (error) {
+        await server.close();
+        const { code } = error as NodeJS.ErrnoException;
+        const hint = HINTS[code ?? ""]?.replace("--port", portOption);
+        if (hint === undefined) throw error;
+        throw new InputError(`${options.host ?? "127.0.0.1"}:${options.port}: ${hint}`);
+      }
+    },
+  };
 }
 
 const HINTS: Readonly<Record<string, string>> = {

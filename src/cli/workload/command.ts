@@ -51,11 +51,11 @@ async function serveHeap(
   port: number,
   streams: CommandStreams,
 ): Promise<() => Promise<void>> {
-  const [{ StatsReader }, { startServer }] = await Promise.all([
+  const [{ StatsReader }, { prepareServer }] = await Promise.all([
     import("../../stats.js"),
     import("../serve/server.js"),
   ]);
-  const server = await startServer(StatsReader.open(heap), { port }, "--serve");
+  const server = await prepareServer(StatsReader.open(heap), { port }, "--serve").start();
   streams.err.write(`tslab: live page at ${server.url}, metrics at ${server.url}metrics\n`);
   return () => server.close();
 }

@@ -30,6 +30,8 @@ export interface Field<
   readonly inC: boolean;
   /** Smallest value of an "integer"; 0 unless given. */
   readonly minimum?: number;
+  /** Largest value of an "integer"; 2^53 - 1 unless given. */
+  readonly maximum?: number;
   /** The only values of a "string"; any unless given. */
   readonly values?: readonly string[];
   /** Its metric, where that is not what the rule in `metrics.ts` makes of it. */
@@ -73,7 +75,7 @@ export type RowOf<Fields extends readonly Field[]> = {
     : F["name"]]: F["type"] extends keyof ValueOf ? ValueOf[F["type"]] : never;
 };
 
-interface Extras extends Pick<Field, "minimum" | "values" | "metric"> {
+interface Extras extends Pick<Field, "minimum" | "maximum" | "values" | "metric"> {
   readonly required?: boolean;
 }
 

@@ -47,6 +47,8 @@ export const TOP_FIELDS = [
   known("epoch_count", "integer", "info", "", "Ring slots for epochs", {
     ...required,
     minimum: 1,
+    // 16 in all that is known; whoever shows a document makes room for each.
+    maximum: 4096,
     metric: { name: "epoch_slots" },
   }),
   known("version", "integer", "info", "", "Version of the statistics structure", {

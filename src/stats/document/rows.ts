@@ -103,7 +103,7 @@ function readField(value: unknown, path: string, field: Field): unknown {
     case "ns":
       return wholeAt(value, path, 0n, undefined);
     case "integer":
-      return Number(wholeAt(value, path, BigInt(field.minimum ?? 0), SAFE));
+      return Number(wholeAt(value, path, BigInt(field.minimum ?? 0), BigInt(field.maximum ?? SAFE)));
     case "float|null":
       return value === null ? null : floatAt(value, path, "a number or null");
     case "float":
@@ -122,7 +122,7 @@ const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** A value that came through `JSON.parse` may be a number beyond 2^53: its nearest neighbour is all there is left. */
 function wholeAt(value: unknown, path: string, from: bigint, to: bigint | undefined): bigint {
-  const upTo = to === undefined ? "" : " to 2^53 - 1";
+  const upTo = to === undefined ? "" : ` to ${to === SAFE ? "2^53 - 1" : to}`;
   const start = from === -SAFE ? "-2^53 + 1" : String(from);
   const allowed = `a whole number from ${start}${upTo}`;
   if (value === undefined) throw wrongValue(path, value, allowed);

@@ -105,7 +105,11 @@ function typeOf(field: Field): Schema {
     case "ns":
       return WHOLE;
     case "integer":
-      return { type: "integer", minimum: field.minimum ?? 0 };
+      return {
+        type: "integer",
+        minimum: field.minimum ?? 0,
+        ...(field.maximum !== undefined && { maximum: field.maximum }),
+      };
     case "float":
       return { type: "number" };
     case "float|null":

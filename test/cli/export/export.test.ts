@@ -46,10 +46,13 @@ it("replaces a file in one step and leaves nothing else behind", async () => {
 });
 
 it("says what cannot be written, and which prefixes cannot be", async () => {
-  const [nowhere, digit] = await Promise.all([
+  const [nowhere, device, digit] = await Promise.all([
     run("stats.json", "-o", "no/such/folder/x.prom"),
+    run("stats.json", "-o", "/dev/null"),
     run("stats.json", "--prefix", "9x"),
   ]);
+  expect(device.code).toBe(2);
+  expect(device.stderr).toMatch(/"\/dev\/null" cannot be written: .* is a device, pipe or socket\.$/m);
   expect(nowhere).toMatchObject({ code: 2, stdout: "" });
   expect(nowhere.stderr).toMatch(
     /^tslab: export prometheus: --output: "no\/such\/folder\/x.prom" cannot be written: ENOENT/,
