@@ -20,13 +20,14 @@ const FACTS = ["Heap", "Process", "Up", "Workers"] as const;
 export class Header {
   readonly #connection = byId("connection");
   readonly #notice = byId("notice");
+  readonly #pause = byId("pause") as HTMLButtonElement;
   readonly #facts: Map<string, HTMLElement>;
   readonly #announcer: Announcer;
   #kind = "connecting";
   #dismissed = 0;
   #said = "";
 
-  constructor(announcer: Announcer, pause: (paused: boolean) => void) {
+  constructor(announcer: Announcer, togglePause: () => void) {
     this.#announcer = announcer;
     setText(byId("host"), location.host);
     this.#facts = new Map(
@@ -36,8 +37,7 @@ export class Header {
         return [name, value];
       }),
     );
-    const button = byId("pause");
-    button.addEventListener("click", () => pause(button.textContent === "Pause"));
+    this.#pause.addEventListener("click", togglePause);
     inside(this.#notice, "button").addEventListener("click", () => {
       this.#dismissed = this.#restarts;
       setHidden(this.#notice, true);
@@ -76,7 +76,9 @@ export class Header {
     setAttribute(this.#connection, "data-kind", kind);
     setAttribute(inside(this.#connection, "path"), "d", ICONS[kind]);
     setText(inside(this.#connection, "span"), WORDS[kind]);
-    setText(byId("pause"), kind === "paused" ? "Resume" : "Pause");
+    setText(this.#pause, kind === "paused" ? "Resume" : "Pause");
+    // Nothing arrives that could be paused; while an attempt with a token is under way the button stays as it is.
+    if (kind !== "connecting") this.#pause.disabled = kind === "locked";
     if (kind === this.#kind) return;
     // The first "live" and the ordinary sleep of a hidden tab are not worth a sentence.
     if (kind === "reconnecting" || (kind === "open" && this.#kind === "reconnecting")) {

@@ -51,7 +51,10 @@ export class History<Column extends string> {
     this.push((last + Math.max(time, last)) / 2, row);
   }
 
-  /** The newest known value of a column. */
+  /**
+   * A column's value in the newest row, for sentences about "now"; null where that row has none: an older value is not
+   * of now, and may be another heap's.
+   */
   latest(name: Column): number | null {
     return this.#values.get(name)?.at(-1) ?? null;
   }

@@ -21,8 +21,8 @@ const url = new URL(`${location.pathname.replace(/\/?$/, "/")}events`, location.
 const stream = new Stream({ url, token: () => token.token, happen: (happening) => store.happen(happening) });
 
 const ring = new Ring();
-const header = new Header(announcer, (paused) => {
-  stream.paused = paused;
+const header = new Header(announcer, () => {
+  stream.paused = !stream.paused;
 });
 const charts = CURVE_PLANS.map((plan) => new Chart(plan));
 byId("curves").append(...charts.map(({ element }) => element));

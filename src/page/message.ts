@@ -33,11 +33,22 @@ export function parseMessage(text: string): Message {
   if (!isObject(value)) return no("an event is not an object");
   if (value.version !== VERSION) {
     return no(
-      `the service sends version ${JSON.stringify(value.version) ?? "(none)"} of its events, this page knows version ${VERSION}: reload the page`,
+      `the service sends version ${quoted(value.version)} of its events, this page knows version ${VERSION}: reload the page`,
     );
   }
   const fault = SHAPE(value, "");
   return fault === undefined ? { ok: true, live: value as unknown as LiveState } : no(`an event ${fault}`);
+}
+
+/** Of what is quoted, characters shown at most. */
+const QUOTED = 40;
+
+/** Lists and objects are only named: they may be nested deeper than can be written again. */
+function quoted(value: unknown): string {
+  if (value === undefined) return "(none)";
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "[…]" : "{…}";
+  const text = JSON.stringify(typeof value === "string" ? value.slice(0, QUOTED) : value);
+  return text.length > QUOTED ? `${text.slice(0, QUOTED - 1)}…` : text;
 }
 
 const no = (reason: string): Message => ({ ok: false, reason });

@@ -9,6 +9,7 @@ import { createEventSource, type EventSourceClient, type FetchLike } from "event
 import { parseMessage } from "./message.js";
 import { pauseBefore } from "./pause.js";
 import type { Connection, Happening } from "./store.js";
+import { isToken } from "./token-rule.js";
 
 export interface StreamOptions {
   readonly url: string;
@@ -49,9 +50,10 @@ export class Stream {
     this.#update();
   }
 
-  /** Tries at once, for instance with another token. */
+  /** Tries at once, for instance with another token; ends a pause, for whoever asks wants to see something. */
   start(): void {
     this.#locked = false;
+    this.#paused = false;
     this.#failures = 0;
     this.#update();
   }
@@ -69,6 +71,9 @@ export class Stream {
     const mine = (): boolean => turn === this.#turn;
     if (this.#failures === 0) this.#tell({ kind: "connecting" });
     const token = this.#options.token();
+    // One that breaks the rule (what a tab remembers can be anything) would make every fetch throw. Asked without it,
+    // the service says whether it wants one at all.
+    const sent = token !== null && isToken(token) ? token : null;
     let reason = "the connection was lost";
 
     /** Looks at the answer before the client reads it as events. */
@@ -90,7 +95,7 @@ export class Stream {
     this.#client = createEventSource({
       url: this.#options.url,
       fetch: look,
-      headers: token === null ? {} : { Authorization: `Bearer ${token}` },
+      headers: sent === null ? {} : { Authorization: `Bearer ${sent}` },
       credentials: "same-origin",
       onConnect: () => {
         if (mine()) this.#listen();

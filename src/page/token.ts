@@ -1,6 +1,7 @@
 /** Asks for the bearer token when the service wants one. Kept for this tab only. */
-import { byId, inside, setHidden, setText, store, stored } from "./dom.js";
+import { byId, setAttribute, setHidden, setText, store, stored } from "./dom.js";
 import type { PageState } from "./store.js";
+import { isToken, TOKEN_RULE } from "./token-rule.js";
 
 const KEY = "temporal-slab token";
 
@@ -11,12 +12,23 @@ export class TokenForm {
   readonly #input = byId("token-input") as HTMLInputElement;
   #token = rememberedToken();
   #shown = false;
+  /** What is wrong with the one just entered, where it was not even sent. */
+  #mistake: string | null = null;
 
   constructor(use: () => void) {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#token = this.#input.value;
-      store("session", KEY, this.#token);
+      // No token has blanks, a copied one may have them around it.
+      const token = this.#input.value.trim();
+      if (!isToken(token)) {
+        this.#mistake = `That cannot be the token: it has ${TOKEN_RULE}.`;
+        this.#explain(this.#mistake, true);
+        this.#input.select();
+        return;
+      }
+      this.#mistake = null;
+      this.#token = token;
+      store("session", KEY, token);
       this.#input.value = "";
       use();
     });
@@ -36,14 +48,21 @@ export class TokenForm {
       this.#shown = false;
       return;
     }
-    setText(
-      byId("token-why"),
-      connection.refused
-        ? "That token was not accepted. Check it and try again."
-        : "The service answers only those who send its bearer token.",
+    this.#explain(
+      this.#mistake ??
+        (connection.refused
+          ? "That token was not accepted. Check it and try again."
+          : "The service answers only those who send its bearer token."),
+      this.#mistake !== null || connection.refused,
     );
-    inside(this.#form, "#token-why").setAttribute("role", connection.refused ? "alert" : "note");
     if (!this.#shown) this.#input.focus();
     this.#shown = true;
+  }
+
+  #explain(why: string, alert: boolean): void {
+    const element = byId("token-why");
+    setAttribute(element, "role", alert ? "alert" : "note");
+    setAttribute(this.#input, "aria-invalid", this.#mistake === null ? null : "true");
+    setText(element, why);
   }
 }

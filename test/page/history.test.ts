@@ -40,6 +40,21 @@ test("rows are those of a list cut by number and by age, always ascending", () =
   );
 });
 
+test("the latest value is that of the newest row or unknown, never one from before it", () => {
+  const history = new History(["a"], 10, 100);
+  expect(history.latest("a")).toBeNull();
+  history.push(10, { a: 1 });
+  expect(history.latest("a")).toBe(1);
+  history.push(11, { a: undefined });
+  expect(history.latest("a")).toBeNull();
+  history.push(12, { a: 0 });
+  expect(history.latest("a")).toBe(0);
+  history.break(20);
+  history.push(20, {});
+  expect(history.latest("a")).toBeNull();
+  expect(history.max("a")).toBe(1);
+});
+
 test("a break is a row of nulls between two others; there is none before the first", () => {
   const history = new History(["a"], 10, 100);
   history.break(5);

@@ -82,6 +82,34 @@ describe("messages", () => {
     });
   });
 
+  test("of a version it does not know, at most 40 characters are quoted", () => {
+    const quoted = (version: string): string => {
+      const message = parseMessage(`{"version":${version}}`);
+      if (message.ok) throw new Error(`taken: ${version}`);
+      return (
+        /^the service sends version (.*) of its events, this page knows/s.exec(message.reason)?.[1] ?? ""
+      );
+    };
+    expect(["2", '"1"', "null", "true", "[1]", '{"major":2}'].map(quoted)).toEqual([
+      "2",
+      '"1"',
+      "null",
+      "true",
+      "[…]",
+      "{…}",
+    ]);
+    const deep = 200_000;
+    for (const version of [
+      JSON.stringify("x".repeat(38)),
+      JSON.stringify("x".repeat(1_000_000)),
+      JSON.stringify('<b>"'.repeat(2000)),
+      `${"[".repeat(deep)}${"]".repeat(deep)}`,
+    ]) {
+      expect(quoted(version).length).toBeLessThanOrEqual(40);
+      expect(quoted(version)).not.toBe("");
+    }
+  });
+
   test("lists without end are refused before they are drawn", () => {
     const epochs = Array.from({ length: 5000 }, () => good.epochs[0]);
     expect(parseMessage(JSON.stringify({ ...good, epochs })).ok).toBe(false);
