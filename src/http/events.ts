@@ -36,7 +36,7 @@ export interface EventsOptions {
 }
 
 /** Something is sent at least this often, so that both ends notice when the other is gone. */
-const HEARTBEAT_MS = 15_000;
+export const HEARTBEAT_MS = 15_000;
 /** How long clients wait before they connect again. */
 const RETRY_MS = 2000;
 

@@ -1,5 +1,6 @@
 /** Who may ask: the request's host and its token. */
-import { hostOf, LONGEST_TOKEN } from "./options.js";
+import { hostOf } from "./hosts.js";
+import { LONGEST_TOKEN } from "./options.js";
 
 export interface GuardOptions {
   readonly token: string | undefined;

@@ -9,7 +9,7 @@ import { liveState } from "./live-state.js";
 import { checkHandlerOptions, type HandlerConfig, type TelemetryHandlerOptions } from "./options.js";
 import { loadPage } from "./page.js";
 import { errorReply, houseHeaders, JSON_TYPE, type Reply, textReply } from "./reply.js";
-import { SnapshotFailure, Snapshots, type TelemetrySource } from "./snapshots.js";
+import { SnapshotFailure, Snapshots, type Taken, type TelemetrySource } from "./snapshots.js";
 
 /** Answers requests about a heap. Made by {@link createTelemetryHandler}. */
 export interface TelemetryHandler extends AsyncDisposable {
@@ -22,7 +22,8 @@ export interface TelemetryHandler extends AsyncDisposable {
   owns(target: string): boolean;
   /**
    * Ends the listeners of `/events` with a `closing` event, answers new requests with 503, and resolves when those under
-   * way have been answered, or after `closeTimeoutMs`. May be called again.
+   * way have been answered (with node:http: when the answers have been sent), or after `closeTimeoutMs`. May be called
+   * again.
    */
   close(): Promise<void>;
 }
@@ -83,8 +84,6 @@ export class Handler implements TelemetryHandler {
   readonly #snapshots: Snapshots;
   readonly #events: Events;
   readonly #guard: Guard;
-  /** Of documents that several requests share. */
-  readonly #metrics = new WeakMap<StatsDocument, string>();
   readonly #underWay = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -94,7 +93,7 @@ export class Handler implements TelemetryHandler {
     this.#guard = new Guard(config);
     this.#events = new Events({
       ...config,
-      take: () => this.#snapshots.take(),
+      take: async () => (await this.#snapshots.take()).document,
       describe: (document, previous) => {
         const { thresholds } = config;
         const baseline = this.#snapshots.baselineOf(document);
@@ -115,16 +114,21 @@ export class Handler implements TelemetryHandler {
   /** The answer; never rejects. */
   async answer(call: Call): Promise<Reply> {
     const work = this.#answer(call);
-    this.#underWay.add(work);
+    this.track(work);
     try {
       return await work;
     } catch (error) {
       if (error instanceof SnapshotFailure) return unavailable(error.message);
       const reason = error instanceof Error ? error.message : String(error);
       return errorReply(500, "internal-error", `The answer could not be made: ${reason}`);
-    } finally {
-      this.#underWay.delete(work);
     }
+  }
+
+  /** `close()` waits for it, however it ends. */
+  track(work: Promise<unknown>): void {
+    const done = (): void => void this.#underWay.delete(work);
+    this.#underWay.add(work);
+    work.then(done, done);
   }
 
   close(): Promise<void> {
@@ -181,9 +185,10 @@ export class Handler implements TelemetryHandler {
   }
 
   async #serve(endpoint: Found, call: Call): Promise<Reply> {
-    // Relative, because a proxy may have cut off what comes before; the page's own references need the slash.
+    // Relative, because a proxy may have cut off what comes before; the page's own references need the slash. The dot
+    // keeps a folder called "https:evil.example" from being another site.
     const folder = endpoint === "slashless" ? this.config.basePath : folderWithoutSlash(endpoint, call);
-    if (folder !== undefined) return redirect(`${folder.split("/").at(-1)}/`);
+    if (folder !== undefined) return redirect(`./${folder.split("/").at(-1)}/`);
     if (endpoint === "page") {
       const { body, policy } = await loadPage();
       return textReply(200, "text/html; charset=utf-8", body, policy);
@@ -201,9 +206,16 @@ export class Handler implements TelemetryHandler {
       const report = await this.#health();
       return jsonReply(report.live ? 200 : 503, detailed(report));
     }
-    const document = await this.#snapshots.take();
-    if (endpoint === "stats") return textReply(200, JSON_TYPE, `${stringifyStats(document)}\n`);
-    return textReply(200, PROMETHEUS_CONTENT_TYPE, this.#metricsOf(document));
+    const taken = await this.#snapshots.take();
+    if (endpoint === "stats") {
+      return textReply(
+        200,
+        JSON_TYPE,
+        shared(taken, endpoint, (each) => `${stringifyStats(each)}\n`),
+      );
+    }
+    const text = shared(taken, endpoint, (document) => this.#metricsOf(document));
+    return textReply(200, PROMETHEUS_CONTENT_TYPE, text);
   }
 
   async #probe(endpoint: "health" | "ready", isKnown: boolean): Promise<Reply> {
@@ -221,7 +233,7 @@ export class Handler implements TelemetryHandler {
   async #health(): Promise<HealthReport> {
     const { thresholds } = this.config;
     try {
-      const document = await this.#snapshots.take();
+      const { document } = await this.#snapshots.take();
       return health(document, thresholds, this.#snapshots.baselineOf(document));
     } catch (error) {
       const snapshot = () => {
@@ -232,13 +244,9 @@ export class Handler implements TelemetryHandler {
   }
 
   #metricsOf(document: StatsDocument): string {
-    const made = this.#metrics.get(document);
-    if (made !== undefined) return made;
     const { prometheus, thresholds } = this.config;
     const previous = this.#snapshots.baselineOf(document);
-    const text = prometheusText(document, { ...prometheus, thresholds, ...(previous && { previous }) });
-    this.#metrics.set(document, text);
-    return text;
+    return prometheusText(document, { ...prometheus, thresholds, ...(previous && { previous }) });
   }
 
   #listen(call: Call): Reply {
@@ -259,10 +267,18 @@ export class Handler implements TelemetryHandler {
   }
 }
 
+/** Requests that share a snapshot share what is made of it. */
+function shared(taken: Taken, name: string, text: (document: StatsDocument) => string): Uint8Array {
+  const made = taken.answers.get(name) ?? new TextEncoder().encode(text(taken.document));
+  taken.answers.set(name, made);
+  return made;
+}
+
 /** The path of an origin-form or absolute-form target, as sent: nothing is decoded, so nothing has two spellings. */
 function pathOf(target: string): string {
-  const path = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?#]*/i, "");
-  return path.replace(/[?#][\s\S]*$/, "");
+  const [authority = ""] = /^https?:\/\/[^/?#]*/i.exec(target) ?? [];
+  const path = target.slice(authority.length).replace(/[?#][\s\S]*$/, "");
+  return path === "" && authority !== "" ? "/" : path;
 }
 
 /** A router that is mounted at "/telemetry" says "/" for it and for "/telemetry/". */

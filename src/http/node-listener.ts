@@ -1,7 +1,8 @@
 /** Between node:http and the handler. Nothing of Node's is imported, so this loads anywhere. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { describeValue, InvalidTypeError } from "../allocator/index.js";
-import type { EventSink } from "./events.js";
+import { type EventSink, HEARTBEAT_MS } from "./events.js";
+import { Exchanges } from "./exchanges.js";
 import { saysBody } from "./fetch.js";
 import { type Call, Handler, type TelemetryHandler } from "./handler.js";
 import type { Reply } from "./reply.js";
@@ -15,7 +16,8 @@ export type NodeListener = (
 
 /**
  * The handler as a listener for a `node:http` server, alone or among others: requests for paths that are not the
- * handler's are left to `next`, or answered with 404 where there is none. Throws {@link InvalidTypeError} for anything
+ * handler's are left to `next`, or answered with 404 where there is none. A connection on which a request arrives before
+ * the answer to the one before has been sent (pipelining) is ended. Throws {@link InvalidTypeError} for anything
  * that `createTelemetryHandler` did not make.
  *
  * @example
@@ -30,6 +32,10 @@ export function createNodeListener(handler: TelemetryHandler): NodeListener {
       `createNodeListener: handler must come from createTelemetryHandler(); got ${describeValue(handler)}.`,
     );
   }
+  return listenerOf(handler, new Exchanges());
+}
+
+export function listenerOf(handler: Handler, exchanges: Exchanges): NodeListener {
   return (request, response, next) => {
     if (next !== undefined && !handler.owns(request.url ?? "/")) {
       next();
@@ -38,8 +44,16 @@ export function createNodeListener(handler: TelemetryHandler): NodeListener {
     // Connections break at any time; without a listener that would end the process.
     response.on("error", ignore);
     request.on("error", ignore);
+    const sent = exchanges.begin(request, response);
+    if (sent === undefined) {
+      request.socket.destroy();
+      return;
+    }
+    handler.track(sent);
     const call = callOf(request);
     void handler.answer(call).then((reply) => {
+      const { events } = reply;
+      if (events !== undefined) void sent.then(() => events.leave());
       // What else is on its way in is not waited for; and who closes keeps no connections.
       const isLast = call.hasBody || handler.isClosing;
       send(
@@ -75,16 +89,18 @@ function callOf(request: IncomingMessage): Call {
 function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
   const { status, headers, body, events } = reply;
   if (response.headersSent || response.destroyed || request.socket.destroyed) {
-    events?.leave();
     response.destroy();
     return;
   }
   response.writeHead(status, headers);
   if (events === undefined) {
-    response.end(body);
+    // Once `end` has been called the server takes the connection for idle, and closes it when it is closed itself.
+    if (body === undefined) response.end();
+    else response.write(body, () => response.end());
     return;
   }
-  response.once("close", () => events.leave());
+  // Here silence lasts from one heartbeat to the next, or twice as long.
+  request.socket.setTimeout(3 * HEARTBEAT_MS);
   response.flushHeaders();
   events.open(sinkOf(response));
 }

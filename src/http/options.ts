@@ -9,6 +9,7 @@ import {
 import { type HealthThresholds, health } from "../stats/index.js";
 import { LabelSlots, type PrometheusOptions, prometheusText } from "../telemetry/index.js";
 import { checkOptionKeys, LONGEST_TIMER_MS, stringOption } from "../threads/index.js";
+import { hostName, isLoopback } from "./hosts.js";
 
 /** Options of `createTelemetryHandler`. */
 export interface TelemetryHandlerOptions {
@@ -147,7 +148,7 @@ export function checkServerOptions(options: unknown): ServerConfig {
     ),
     handler: {
       ...handler,
-      allowedHosts: handler.allowedHosts ?? (isLocal ? [...LOOPBACK_HOSTS, bareHost(host)] : undefined),
+      allowedHosts: handler.allowedHosts ?? (isLocal ? [...LOOPBACK_HOSTS, host] : undefined),
     },
   };
 }
@@ -219,15 +220,27 @@ function checkHosts(value: unknown): readonly string[] | undefined {
     );
   }
   return value.map((name: unknown) => {
-    const host = stringOption("allowedHosts", name) ?? "";
-    if (hostOf(bracketed(host)) !== bareHost(host).toLowerCase() || host === "") {
+    const text = stringOption("allowedHosts", name) ?? "";
+    const host = hostName(text);
+    if (host === undefined) {
       throw new InvalidValueError(
-        `Option "allowedHosts" must name hosts without port, such as "metrics.example"; got ${JSON.stringify(host)}.`,
+        `Option "allowedHosts" must name hosts without port, such as "metrics.example"; got ${JSON.stringify(text)}.`,
       );
     }
-    return bareHost(host).toLowerCase();
+    return host;
   });
 }
+
+/** Complete, as the compiler sees to it. */
+const PROMETHEUS_OPTIONS = {
+  prefix: true,
+  eraLabel: true,
+  contentionByLabel: true,
+  lockTimes: true,
+  leakThresholdSec: true,
+  maxLabels: true,
+  labels: true,
+} satisfies Record<keyof NonNullable<TelemetryHandlerOptions["prometheus"]>, true>;
 
 function checkPrometheus(given: unknown, thresholds: Partial<HealthThresholds>): PrometheusOptions {
   const value = given === undefined ? {} : given;
@@ -239,6 +252,7 @@ function checkPrometheus(given: unknown, thresholds: Partial<HealthThresholds>):
       throw new InvalidTypeError(`Option "prometheus" has no "${key}": the handler's own option says it.`);
     }
   }
+  checkOptionKeys('Option "prometheus"', value, Object.keys(PROMETHEUS_OPTIONS));
   const { leakThresholdSec } = thresholds;
   const options: PrometheusOptions = {
     ...(leakThresholdSec !== undefined && { leakThresholdSec }),
@@ -262,35 +276,12 @@ function noDocument(): never {
 }
 
 function checkHost(value: unknown): string {
-  const host = stringOption("host", value) ?? "127.0.0.1";
-  if (hostOf(bracketed(host)) === undefined) {
+  const text = stringOption("host", value) ?? "127.0.0.1";
+  const host = hostName(text);
+  if (host === undefined) {
     throw new InvalidValueError(
-      `Option "host" must be a host name or an address, without port; got ${JSON.stringify(host)}.`,
+      `Option "host" must be a host name or an address, without port; got ${JSON.stringify(text)}.`,
     );
   }
-  return bareHost(host);
-}
-
-export function isLoopback(host: string): boolean {
-  const name = host.toLowerCase();
-  return (
-    name === "localhost" ||
-    name.endsWith(".localhost") ||
-    name === "::1" ||
-    /^127(?:\.\d{1,3}){3}$/.test(name)
-  );
-}
-
-const bareHost = (host: string): string => host.replace(/^\[(.*)\]$/, "$1");
-/** As in URLs. */
-export const bracketed = (host: string): string =>
-  bareHost(host).includes(":") ? `[${bareHost(host)}]` : host;
-
-/** Names, IPv4 addresses, bracketed IPv6 addresses; then perhaps a port. */
-const HOST = /^(?:([A-Za-z0-9._-]+)|\[([0-9A-Fa-f:.]+)\])(?::\d{1,5})?$/;
-
-/** The host of a `Host` header in lower case, without port, brackets and the dot of the root; undefined: there is none. */
-export function hostOf(header: string): string | undefined {
-  const match = HOST.exec(header);
-  return (match?.[1] ?? match?.[2])?.toLowerCase().replace(/\.$/, "");
+  return host;
 }

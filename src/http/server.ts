@@ -1,10 +1,13 @@
 /** A server of its own for a heap's telemetry. */
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { InvalidValueError } from "../allocator/index.js";
+import { LONGEST_TIMER_MS } from "../threads/index.js";
 import { later } from "./deadline.js";
+import { Exchanges } from "./exchanges.js";
 import { Handler, type TelemetryHandler } from "./handler.js";
-import { createNodeListener } from "./node-listener.js";
-import { bracketed, checkServerOptions, type ServerConfig, type TelemetryServerOptions } from "./options.js";
+import { bracketed } from "./hosts.js";
+import { listenerOf } from "./node-listener.js";
+import { checkServerOptions, type ServerConfig, type TelemetryServerOptions } from "./options.js";
 import type { TelemetrySource } from "./snapshots.js";
 
 /** Where a server listens. */
@@ -18,7 +21,7 @@ export interface TelemetryAddress {
 /** A server for a heap's telemetry. Made by {@link createTelemetryServer}. */
 export interface TelemetryServer extends AsyncDisposable {
   readonly handler: TelemetryHandler;
-  /** Where it listens; undefined before it does. */
+  /** Where it listens; undefined before it does and after `close()`. */
   readonly url: string | undefined;
   /**
    * Starts to listen; resolves when it does. Further calls answer the same. Rejects with the system's error when the
@@ -26,8 +29,9 @@ export interface TelemetryServer extends AsyncDisposable {
    */
   listen(): Promise<TelemetryAddress>;
   /**
-   * Stops accepting, ends the listeners of `/events` with a `closing` event, waits up to `closeTimeoutMs` for requests
-   * under way and then ends their connections. May be called again, also before `listen()`.
+   * Stops accepting, ends connections without a request and the listeners of `/events` (with a `closing` event), waits
+   * up to `closeTimeoutMs` until requests under way have been answered and the answers sent, and then ends their
+   * connections. May be called again, also before `listen()`.
    */
   close(): Promise<void>;
 }
@@ -58,6 +62,8 @@ type HttpServer = import("node:http").Server;
 class Server implements TelemetryServer {
   readonly handler: Handler;
   readonly #config: ServerConfig;
+  readonly #exchanges = new Exchanges();
+  readonly #connections = new Set<Socket>();
   #http: HttpServer | undefined;
   #listening: Promise<TelemetryAddress> | undefined;
   #closing: Promise<void> | undefined;
@@ -73,6 +79,7 @@ class Server implements TelemetryServer {
   }
 
   listen(): Promise<TelemetryAddress> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
     this.#listening ??= this.#listen();
     return this.#listening;
   }
@@ -87,11 +94,10 @@ class Server implements TelemetryServer {
   }
 
   async #listen(): Promise<TelemetryAddress> {
-    this.#refuseClosed();
     const { createServer } = await import("node:http");
-    this.#refuseClosed();
+    if (this.#closing !== undefined) throw closedError();
     const { host, port, maxConnections, maxHeaderBytes, headersTimeoutMs, requestTimeoutMs } = this.#config;
-    const listener = createNodeListener(this.handler);
+    const listener = listenerOf(this.handler, this.#exchanges);
     const server = createServer(
       {
         maxHeaderSize: maxHeaderBytes,
@@ -105,6 +111,11 @@ class Server implements TelemetryServer {
     );
     server.maxConnections = maxConnections;
     server.maxHeadersCount = MOST_HEADERS;
+    server.timeout = silenceMs(this.#config);
+    server.on("connection", (socket) => {
+      this.#connections.add(socket);
+      socket.once("close", () => this.#connections.delete(socket));
+    });
     // Whoever asks first whether a body is welcome gets the answer to the request instead.
     server.on("checkContinue", listener);
     this.#http = server;
@@ -123,27 +134,42 @@ class Server implements TelemetryServer {
     return { url: this.#url, host, port: actual };
   }
 
-  #refuseClosed(): void {
-    if (this.#closing !== undefined) throw new InvalidValueError("listen: the server has been closed.");
-  }
-
   async #close(): Promise<void> {
     // Whether or not it could listen.
     await this.#listening?.catch(() => {});
+    this.#url = undefined;
     const server = this.#http;
     const stopped = new Promise<void>((resolve) => {
       if (server === undefined || !server.listening) resolve();
       else server.close(() => resolve());
     });
     const answered = this.handler.close();
-    server?.closeIdleConnections();
-    const limit = later(() => server?.closeAllConnections(), this.#config.handler.closeTimeoutMs);
-    // An answer that is being sent when its request is done leaves a connection that is idle only then.
+    this.#endIdle();
+    const limit = later(() => {
+      for (const socket of this.#connections) socket.destroy();
+      server?.closeAllConnections();
+    }, this.#config.handler.closeTimeoutMs);
+    // Answers whose headers were sent before promise that the connection stays.
     await answered;
-    server?.closeIdleConnections();
+    this.#endIdle();
     await stopped;
     clearTimeout(limit);
   }
+
+  /** Those that wait for their first byte or the rest of a head, too, which the server does not call idle. */
+  #endIdle(): void {
+    for (const socket of this.#connections) if (!this.#exchanges.isBusy(socket)) socket.destroy();
+    // Runtimes that do not show their connections.
+    this.#http?.closeIdleConnections();
+  }
+}
+
+const closedError = (): InvalidValueError => new InvalidValueError("listen: the server has been closed.");
+
+/** How long nothing may move on a connection: longer than anything that is waited for takes. */
+function silenceMs({ requestTimeoutMs, handler }: ServerConfig): number {
+  const longest = Math.max(requestTimeoutMs, handler.slowClientMs, 2 * handler.snapshotTimeoutMs);
+  return Math.min(longest, LONGEST_TIMER_MS);
 }
 
 /** A connection without a request is closed after this long. */

@@ -18,16 +18,20 @@ export interface SnapshotTimes {
   readonly healthWindowMs: number;
 }
 
-interface Taken {
+/** A document as it was given. One that is given again counts as another: it may have been changed in place. */
+export interface Taken {
   readonly document: StatsDocument;
   /** When, on a clock that does not jump. */
   readonly atMs: number;
+  /** What requests that share it have been answered with. */
+  readonly answers: Map<string, Uint8Array>;
 }
 
 export class Snapshots {
   readonly #take: () => StatsDocument | Promise<StatsDocument>;
   readonly #times: SnapshotTimes;
-  #underWay: Promise<StatsDocument> | undefined;
+  /** Until the source has answered, even if nobody waits any more: it is never asked twice at a time. */
+  #underWay: Promise<Taken> | undefined;
   #latest: Taken | undefined;
   /** What health is judged since is `#older`; `#newer` takes its place when it is old enough itself. */
   #older: Taken | undefined;
@@ -47,15 +51,25 @@ export class Snapshots {
   }
 
   /** A document at most `snapshotMaxAgeMs` old. Rejects with {@link SnapshotFailure}. */
-  take(): Promise<StatsDocument> {
-    const { snapshotMaxAgeMs } = this.#times;
+  async take(): Promise<Taken> {
+    const { snapshotMaxAgeMs, snapshotTimeoutMs } = this.#times;
     if (this.#latest !== undefined && performance.now() - this.#latest.atMs < snapshotMaxAgeMs) {
-      return Promise.resolve(this.#latest.document);
+      return this.#latest;
     }
     this.#underWay ??= this.#fresh().finally(() => {
       this.#underWay = undefined;
     });
-    return this.#underWay;
+    const deadline = new Deadline(snapshotTimeoutMs);
+    try {
+      return await Promise.race([
+        this.#underWay,
+        deadline.passed.then(() => {
+          throw new SnapshotFailure(`the source gave no document within ${snapshotTimeoutMs} ms`);
+        }),
+      ]);
+    } finally {
+      deadline.cancel();
+    }
   }
 
   /** The document to judge `document` by: one of at least `healthWindowMs` ago, or the oldest there is. */
@@ -66,34 +80,23 @@ export class Snapshots {
     return undefined;
   }
 
-  async #fresh(): Promise<StatsDocument> {
-    const { snapshotTimeoutMs } = this.#times;
-    const deadline = new Deadline(snapshotTimeoutMs);
+  /** Takes as long as the source does. */
+  async #fresh(): Promise<Taken> {
     try {
-      const document = await Promise.race([
-        // A source that throws at once rejects like any other.
-        (async () => documentOf(await this.#take(), "what the source returned"))(),
-        deadline.passed.then(() => {
-          throw new SnapshotFailure(`the source gave no document within ${snapshotTimeoutMs} ms`);
-        }),
-      ]);
-      this.#keep(document);
-      return document;
+      return this.#keep(documentOf(await this.#take(), "what the source returned"));
     } catch (error) {
-      if (error instanceof SnapshotFailure) throw error;
       throw new SnapshotFailure(error instanceof Error ? error.message : String(error), { cause: error });
-    } finally {
-      deadline.cancel();
     }
   }
 
-  #keep(document: StatsDocument): void {
-    const taken = { document, atMs: performance.now() };
+  #keep(document: StatsDocument): Taken {
+    const taken: Taken = { document, atMs: performance.now(), answers: new Map() };
     this.#latest = taken;
     if (this.#newer === undefined || taken.atMs - this.#newer.atMs >= this.#times.healthWindowMs) {
       this.#older = this.#newer;
       this.#newer = taken;
     }
+    return taken;
   }
 }
 

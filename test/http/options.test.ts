@@ -65,7 +65,18 @@ const ROWS: [name: string, types: unknown[], values: unknown[], good: unknown[]]
   [
     "allowedHosts",
     ["localhost", [], [1], null, {}],
-    [["localhost:80"], ["a b"], ["http://a"], ["[::1]:80"], [""]],
+    [
+      ["localhost:80"],
+      ["1.2.3.4:8080"],
+      ["cafe.de:80"],
+      ["ab:80"],
+      ["1:2:3"],
+      ["[localhost]"],
+      ["a b"],
+      ["http://a"],
+      ["[::1]:80"],
+      [""],
+    ],
     [["localhost"], ["A.example", "::1", "[::1]", "10.0.0.1"], undefined],
   ],
   [
@@ -94,8 +105,9 @@ describe.each(ROWS)("%s", (name, types, values, good) => {
 
 test("host and allowUnauthenticated", () => {
   for (const host of [1, null, {}]) expect(server({ host })).toThrow(InvalidTypeError);
-  for (const host of ["", "a b", "127.0.0.1:80", "http://a", "[::1]:80"]) {
+  for (const host of ["", "a b", "127.0.0.1:80", "localhost:80", "cafe:80", "http://a", "[::1]:80", "[a]"]) {
     expect(server({ host }), host).toThrow(InvalidValueError);
+    expect(server({ host }), host).toThrow(/"host".*without port/);
   }
   for (const host of ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "x.localhost", undefined]) {
     expect(server({ host }), host).not.toThrow();
@@ -111,6 +123,25 @@ test("options that are none, and names that are none", () => {
     expect(door(undefined)).not.toThrow();
   }
   expect(handler({ port: 1 })).toThrow(InvalidTypeError);
+});
+
+test("prometheus: what is misspelt is named, with what the handler takes", () => {
+  for (const door of [handler, server]) {
+    expect(door({ prometheus: { prefx: "x" } })).toThrow(
+      /"prometheus": unknown option "prefx"; known are (?!.*(previous|thresholds)).*prefix.*maxLabels/,
+    );
+  }
+});
+
+test("host names are the same in any case", async () => {
+  const server = createTelemetryServer(source, { host: "LocalHost" });
+  const ofMachine = createTelemetryServer(source, { host: "Foo.LocalHost" });
+  const ask = async (host: string, { handler } = server) =>
+    (await handler.fetch(new Request("http://x/ready", { headers: { host } }))).status;
+  expect(await ask("localhost")).toBe(200);
+  expect(await ask("foo.localhost", ofMachine)).toBe(200);
+  expect(await ask("FOO.localhost:80", ofMachine)).toBe(200);
+  expect(await ask("bar.localhost", ofMachine)).toBe(421);
 });
 
 test("a wrong token is not repeated in the error", () => {

@@ -20,7 +20,7 @@ const visited = {
   post: 405,
   head: "",
   nothing: 404,
-  slashless: "t/",
+  slashless: "./t/",
   states: true,
 };
 

@@ -76,7 +76,7 @@ test("the base path comes before everything", async () => {
   expect(url).toBe(`http://127.0.0.1:${port}/a/b/`);
   expect((await ask(`${url}metrics`)).status).toBe(200);
   const slashless = await ask(url.slice(0, -1));
-  expect([slashless.status, slashless.headers.location]).toEqual([308, "b/"]);
+  expect([slashless.status, slashless.headers.location]).toEqual([308, "./b/"]);
   for (const path of [
     "/",
     "/metrics",
@@ -120,6 +120,7 @@ test("broken and hostile requests get a refusal and no connection; the next one 
     [`GET /metrics HTTP/1.1\r\n${L}Transfer-Encoding: chunked\r\n\r\n5\r\nab`, /^HTTP\/1\.1 413 /],
     [`CONNECT localhost:1 HTTP/1.1\r\n${L}\r\n`, /^(HTTP\/1\.1 4\d\d |$)/],
     [`GET http://localhost/nothing HTTP/1.1\r\n${L}Connection: close\r\n\r\n`, /^HTTP\/1\.1 404 /],
+    [`GET http://localhost HTTP/1.1\r\n${L}Connection: close\r\n\r\n`, /^HTTP\/1\.1 200 [\s\S]*text\/html/],
     [`GET http://localhost/ready HTTP/1.1\r\n${L}Connection: close\r\n\r\n`, /^HTTP\/1\.1 200 /],
     [`GET /../../etc/passwd HTTP/1.1\r\n${L}Connection: close\r\n\r\n`, /^HTTP\/1\.1 404 /],
     [
@@ -235,7 +236,7 @@ test("mounted into another server: its own paths only, the rest is the applicati
   expect((await ask(`${url}/telemetry/metrics`, { method: "POST", body: "x".repeat(100_000) })).status).toBe(
     405,
   );
-  expect((await ask(`${url}/telemetry`)).headers.location).toBe("telemetry/");
+  expect((await ask(`${url}/telemetry`)).headers.location).toBe("./telemetry/");
   const listener = await Listener.open(`${url}/telemetry/events`);
   expect((await listener.next())?.event).toBe("state");
   await handler.close();
@@ -259,10 +260,29 @@ test("mounted by a router that takes the mount's path off", async () => {
   });
   await new Promise<void>((resolve) => application.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(application.address() as AddressInfo).port}/mount`;
-  expect(await ask(url)).toMatchObject({ status: 308, headers: { location: "mount/" } });
+  expect(await ask(url)).toMatchObject({ status: 308, headers: { location: "./mount/" } });
   expect((await ask(`${url}/`)).status).toBe(200);
   expect((await ask(`${url}/ready`)).status).toBe(200);
   expect((await ask(`${url}/nothing`)).status).toBe(404);
+  application.close();
+});
+
+test("a redirect stays on the site, whatever the path is called", async () => {
+  const telemetry = createNodeListener(createTelemetryHandler(documentWith()));
+  const application = createServer((request, response) => {
+    Object.assign(request, { originalUrl: request.url, url: "/" });
+    telemetry(request, response);
+  });
+  await new Promise<void>((resolve) => application.listen(0, "127.0.0.1", resolve));
+  const { port } = application.address() as AddressInfo;
+  for (const path of ["/https:evil.example", "/a/https:evil.example", "/javascript:x", "/x:y", "/\\evil"]) {
+    const text = await raw(port, `GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+    const location = /^location: (.*)$/im.exec(text)?.[1] ?? "";
+    expect(location).toMatch(/^\.\/.*\/$/);
+    // As RFC 3986 and browsers read it.
+    const { origin } = new URL(location, `http://service.example${path}`);
+    expect([path, origin]).toEqual([path, "http://service.example"]);
+  }
   application.close();
 });
 
