@@ -27,12 +27,16 @@ export interface Taken {
   readonly answers: Map<string, Uint8Array>;
 }
 
+/** A failure is shared for at most this long: whoever mended the source wants to see it. */
+const FAILURE_MS = 1000;
+
 export class Snapshots {
   readonly #take: () => StatsDocument | Promise<StatsDocument>;
   readonly #times: SnapshotTimes;
   /** Until the source has answered, even if nobody waits any more: it is never asked twice at a time. */
   #underWay: Promise<Taken> | undefined;
   #latest: Taken | undefined;
+  #failed: { readonly failure: SnapshotFailure; readonly atMs: number } | undefined;
   /** What health is judged since is `#older`; `#newer` takes its place when it is old enough itself. */
   #older: Taken | undefined;
   #newer: Taken | undefined;
@@ -50,11 +54,18 @@ export class Snapshots {
     }
   }
 
-  /** A document at most `snapshotMaxAgeMs` old. Rejects with {@link SnapshotFailure}. */
+  /**
+   * A document at most `snapshotMaxAgeMs` old. Rejects with {@link SnapshotFailure}, which is shared for as long, but not
+   * for more than {@link FAILURE_MS}: a source in trouble is not asked more often than one that works.
+   */
   async take(): Promise<Taken> {
     const { snapshotMaxAgeMs, snapshotTimeoutMs } = this.#times;
     if (this.#latest !== undefined && performance.now() - this.#latest.atMs < snapshotMaxAgeMs) {
       return this.#latest;
+    }
+    const failed = this.#failed;
+    if (failed !== undefined && performance.now() - failed.atMs < Math.min(snapshotMaxAgeMs, FAILURE_MS)) {
+      throw failed.failure;
     }
     this.#underWay ??= this.#fresh().finally(() => {
       this.#underWay = undefined;
@@ -85,13 +96,18 @@ export class Snapshots {
     try {
       return this.#keep(documentOf(await this.#take(), "what the source returned"));
     } catch (error) {
-      throw new SnapshotFailure(error instanceof Error ? error.message : String(error), { cause: error });
+      const failure = new SnapshotFailure(error instanceof Error ? error.message : String(error), {
+        cause: error,
+      });
+      this.#failed = { failure, atMs: performance.now() };
+      throw failure;
     }
   }
 
   #keep(document: StatsDocument): Taken {
     const taken: Taken = { document, atMs: performance.now(), answers: new Map() };
     this.#latest = taken;
+    this.#failed = undefined;
     if (this.#newer === undefined || taken.atMs - this.#newer.atMs >= this.#times.healthWindowMs) {
       this.#older = this.#newer;
       this.#newer = taken;

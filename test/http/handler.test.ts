@@ -313,6 +313,24 @@ describe("sources", () => {
     expect(asked).toBe(3);
   });
 
+  test("that fail are not asked more often than those that work", async () => {
+    let asked = 0;
+    let fails = true;
+    const get = door(
+      () => {
+        asked++;
+        if (fails) throw new Error("no heap");
+        return documentWith();
+      },
+      { snapshotMaxAgeMs: 200 },
+    );
+    for (const path of DATA) expect((await get(path)).status).toBe(503);
+    expect(asked).toBe(1);
+    fails = false;
+    await expect.poll(async () => (await get("/metrics")).status, { timeout: 20_000 }).toBe(200);
+    expect(asked).toBe(2);
+  });
+
   test("that are slow are not asked again before they have answered", async () => {
     let asked = 0;
     let answer = (_: StatsDocument): void => {};

@@ -25,7 +25,7 @@ export const serveCommand: Command = {
   description: [
     "Serves a heap until it is ended (Ctrl-C): the live page at /, Prometheus text at /metrics, the document at",
     "/stats.json, /health, /health/detailed and /ready. The source is asked again when somebody wants to know, but not",
-    "more than twice per --interval. Only this machine can reach it unless --host says otherwise.",
+    "more than twice per --interval (but once a minute). Only this machine can reach it unless --host says otherwise.",
     "",
     SOURCE_HELP,
     "$TSLAB_TOKEN is the token for a --url source; --token is what this server asks for.",
