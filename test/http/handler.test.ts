@@ -322,7 +322,7 @@ describe("sources", () => {
         if (fails) throw new Error("no heap");
         return documentWith();
       },
-      { snapshotMaxAgeMs: 200 },
+      { snapshotMaxAgeMs: 60_000 },
     );
     for (const path of DATA) expect((await get(path)).status).toBe(503);
     expect(asked).toBe(1);

@@ -15,6 +15,7 @@ import {
 } from "temporal-slab/stats";
 import { everyday } from "./everyday.mjs";
 import { check, fill, holds, runtime } from "./runtime.mjs";
+import { telemetry } from "./telemetry.mjs";
 
 const SIZES = [1, 16, 64, 100, 768, 4096, 30_000, 300_000];
 const started = performance.now();
@@ -172,6 +173,7 @@ await asyncStep("a killed worker's seat and objects are recovered", async () => 
 });
 
 await everyday(heap, asyncStep);
+await telemetry(heap, asyncStep);
 
 step("the heap is consistent and empty", () => {
   heap.discardBefore(heap.advanceEpoch());
