@@ -2,11 +2,13 @@
  * `npm run bench:metrics [-- --rounds N --json FILE]`: what `/metrics` costs, the one who asks and the others.
  *
  *   cost     snapshot and text of heaps with 10,000 slabs in 16 epochs; bytes and families of the text
+ *   help     how long `tslab --help` takes to answer
  *   effect   work with a scrape each second over HTTP, against work without; turns of some seconds, alternating, in one
  *            process. In the thread that also serves, where every microsecond of a scrape is missing, and in another one
  *
  * Effects are time on a processor per operation: the wall clock of a shared machine measures the neighbours.
  */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import { dirname } from "node:path";
@@ -41,6 +43,7 @@ const SCRAPE_MS = 1000;
 const GOAL_MS = 5;
 const GOAL_BYTES = 200_000;
 const GOAL_EFFECT = 1.01;
+const GOAL_HELP_MS = 150;
 
 console.log(
   `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, Node ${process.versions.node}, load ${os.loadavg()[0].toFixed(2)}\n`,
@@ -50,12 +53,13 @@ const costs = [
   cost("10,000 slabs, 16 epochs, sizes to 768 B, one thread", () => fullHeap(1, 768)),
   cost("10,000 slabs, 16 epochs, all 40 classes, 16 threads", () => fullHeap(16, 32_768)),
 ];
+const help = timeHelp();
 const effects = [];
 for (const where of ["the serving thread", "another thread"]) effects.push(await effect(where));
 mkdirSync(dirname(values.json), { recursive: true });
 writeFileSync(
   values.json,
-  `${JSON.stringify({ date: new Date().toISOString(), node: process.version, rounds, costs, effects })}\n`,
+  `${JSON.stringify({ date: new Date().toISOString(), node: process.version, rounds, costs, help, effects })}\n`,
 );
 console.log(`\nwrote ${values.json}`);
 
@@ -78,6 +82,18 @@ function fullHeap(seats, largest) {
     if (epoch < EPOCHS - 1) heap.advanceEpoch();
   }
   return { heap, keep: others };
+}
+
+/** Whole processes, one after the other: `tslab --help`, and Node alone. */
+function timeHelp() {
+  const run = (...args) => timed(() => spawnSync(process.execPath, args), 3);
+  const help = run(here("../../dist/cli/main.js"), "--help");
+  const node = run("-e", "0");
+  const word = help.median <= GOAL_HELP_MS ? "ok" : "MISS";
+  console.log(
+    `${"tslab --help".padEnd(54)} ${help.median.toFixed(0)} ms (slowest ${help.p99.toFixed(0)}), of it Node itself ${node.median.toFixed(0)} ms  goal <= ${GOAL_HELP_MS} ms  ${word}`,
+  );
+  return { ms: help.median, slowestMs: help.p99, nodeMs: node.median };
 }
 
 function cost(title, make) {
@@ -110,9 +126,9 @@ function cost(title, make) {
   };
 }
 
-function timed(work) {
+function timed(work, warmUps = 50) {
   const samples = [];
-  for (let i = 0; i < 50; i++) work();
+  for (let i = 0; i < warmUps; i++) work();
   const until = performance.now() + 2000;
   while (performance.now() < until) {
     const from = performance.now();

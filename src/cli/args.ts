@@ -28,6 +28,8 @@ interface OptionBase {
   readonly short?: string;
   /** Accepted, but not in the help and not completed. */
   readonly hidden?: boolean;
+  /** No message shows its value. */
+  readonly secret?: boolean;
 }
 
 /** What one option accepts; `value` is the placeholder the help shows. */
@@ -95,7 +97,7 @@ export function parseOptions(
   const names = namesOf(all);
   const end = argv.indexOf("--");
   const { tokens } = parseArgs({
-    args: argv.map((arg, i) => (end >= 0 && i > end ? arg : hyphenated(arg))),
+    args: argv.map((arg, i) => (end >= 0 && i > end ? arg : hyphenated(arg, names))),
     strict: false,
     tokens: true,
     options: Object.fromEntries(
@@ -113,7 +115,7 @@ export function parseOptions(
     if (name === undefined || spec === undefined) throw unknownOption(token.rawName, [...names.keys()]);
     const swallowed = token.inlineValue === false && swallowedOption(token.value, names);
     values.set(name, checkedValue(`--${name}`, spec, swallowed ? undefined : token.value));
-    if (texts.has(name) && spec.kind !== "flag") throw givenTwice(name, texts.get(name), token.value);
+    if (texts.has(name) && spec.kind !== "flag") throw givenTwice(name, spec, texts.get(name), token.value);
     texts.set(name, token.value);
   }
   // Whoever asks for help gets it, however incomplete the rest is.
@@ -221,11 +223,11 @@ function namesOf(table: OptionTable): Map<string, string> {
   return names;
 }
 
-function hyphenated(arg: string): string {
-  if (!arg.startsWith("--")) return arg;
-  const end = arg.indexOf("=");
-  const name = end < 0 ? arg : arg.slice(0, end);
-  return name.replaceAll("_", "-") + (end < 0 ? "" : arg.slice(end));
+/** What is no option stays as it was typed: the message about it shows it. */
+function hyphenated(arg: string, names: ReadonlyMap<string, string>): string {
+  const [given = ""] = arg.split("=", 1);
+  const name = given.slice(2).replaceAll("_", "-");
+  return given.startsWith("--") && names.has(name) ? `--${name}${arg.slice(given.length)}` : arg;
 }
 
 /** `--url --json`: the value was forgotten, and the next option taken for it. */
@@ -244,14 +246,18 @@ function parseNumber(text: string): number | undefined {
   return Number(text);
 }
 
-function givenTwice(name: string, first: string | undefined, second: string | undefined): UsageError {
-  return new UsageError(
-    `--${name}: given twice, "${printable(first ?? "")}" and "${printable(second ?? "")}"; leave one of them out`,
-  );
+function givenTwice(
+  name: string,
+  { secret = false }: OptionSpec,
+  first: string | undefined,
+  second: string | undefined,
+): UsageError {
+  const values = secret ? "" : `, "${printable(first ?? "")}" and "${printable(second ?? "")}"`;
+  return new UsageError(`--${name}: given twice${values}; leave one of them out`);
 }
 
 function unknownOption(given: string, known: readonly string[]): UsageError {
-  const wanted = given.replace(/^-+/, "");
+  const wanted = given.replace(/^-+/, "").replaceAll("_", "-");
   const hint = suggestion(wanted, known).replace("mean ", "mean --");
   return new UsageError(`${printable(given)}: unknown option${hint}`);
 }

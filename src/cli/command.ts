@@ -63,3 +63,5 @@ export interface CommandGroup {
   readonly summary: string;
   readonly entries: readonly CommandEntry[];
 }
+
+export const isGroup = (entry: CommandEntry | CommandGroup): entry is CommandGroup => "entries" in entry;

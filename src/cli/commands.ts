@@ -67,5 +67,3 @@ export const COMMANDS: readonly (CommandEntry | CommandGroup)[] = [
     load: async () => (await import("./completion/command.js")).completionCommand,
   },
 ];
-
-export const isGroup = (entry: CommandEntry | CommandGroup): entry is CommandGroup => "entries" in entry;

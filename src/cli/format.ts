@@ -35,9 +35,20 @@ export function formatDuration(ms: number): string {
   return `${ms}ms`;
 }
 
-/** 1234567.8 -> "1,234,568". */
-export function formatCount(value: number): string {
-  return Math.round(value).toLocaleString("en-US");
+/** 1234567.8 -> "1,234,568". Bigints keep all their digits. */
+export function formatCount(value: number | bigint): string {
+  return (typeof value === "bigint" ? value : Math.round(value)).toLocaleString("en-US");
+}
+
+/**
+ * Nanoseconds since 1970 -> date and time of day in UTC, "2026-02-07" and "17:48:41". Undefined where it is no such time:
+ * the clock of the C allocator's second shape starts with the machine, and a number may be anything.
+ */
+export function utcTime(ns: bigint): readonly [date: string, time: string] | undefined {
+  const date = new Date(Number(ns / 1_000_000n));
+  if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 2000) return undefined;
+  const [day = "", time = ""] = date.toISOString().split("T");
+  return [day, time.slice(0, 8)];
 }
 
 /** 2_650_000 -> "2.65 M"; small numbers stay whole. */
@@ -70,6 +81,6 @@ export function formatNs(ns: number): string {
 }
 
 /** Counts with their noun: 1 -> "1 problem", 2 -> "2 problems". */
-export function plural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number | bigint, noun: string): string {
+  return `${formatCount(count)} ${noun}${Number(count) === 1 ? "" : "s"}`;
 }

@@ -4,6 +4,7 @@
  * code: 0 fine, 1 a finding (a leak, damage, a failed check, a crash), 2 wrong usage or input.
  */
 import { readFileSync } from "node:fs";
+import { getSystemErrorMap } from "node:util";
 import { InputError, parseOptions, UsageError } from "./args.js";
 import {
   type Command,
@@ -13,8 +14,9 @@ import {
   EXIT_FINDING,
   EXIT_OK,
   EXIT_USAGE,
+  isGroup,
 } from "./command.js";
-import { COMMANDS, isGroup } from "./commands.js";
+import { COMMANDS } from "./commands.js";
 import { printable } from "./format.js";
 import { commandHelp, groupHelp, overview } from "./help.js";
 import { processStreams } from "./streams.js";
@@ -105,11 +107,14 @@ function packageVersion(): string {
   return "unknown";
 }
 
-// A reader that closes early (`tslab workload | head`) is not an error.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(process.exitCode ?? EXIT_OK);
-    throw error;
+  stream.on("error", ({ code, errno, message }: NodeJS.ErrnoException) => {
+    // A reader that closes early (`tslab workload | head`) is not an error.
+    if (code === "EPIPE") process.exit(process.exitCode ?? EXIT_OK);
+    const [, reason = message] = getSystemErrorMap().get(errno ?? 0) ?? [];
+    // Of standard error nobody can be told.
+    if (stream === process.stdout) process.stderr.write(`tslab: standard output: ${reason}\n`);
+    process.exit(EXIT_USAGE);
   });
 }
 

@@ -84,6 +84,14 @@ describe("parseOptions", () => {
     expect(parseOptions(["--json", "--json"], TABLE).has("json")).toBe(true);
   });
 
+  it("shows what is no option as it was typed", () => {
+    expect(() => parseOptions(["--__proto__=1"], TABLE)).toThrow(/^--__proto__: unknown option$/);
+    expect(() => parseOptions(["--wait_tme=1"], TABLE)).toThrow(
+      /^--wait_tme: unknown option; did you mean --wait-time\?$/,
+    );
+    expect(parseOptions(["--name=a_b=c_d"], TABLE).text("name")).toBe("a_b=c_d");
+  });
+
   it("notices a forgotten value before an option", () => {
     expect(() => parseOptions(["--name", "--json"], TABLE)).toThrow(
       "--name: a value is missing; expected TEXT",

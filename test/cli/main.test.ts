@@ -2,11 +2,11 @@
  * Defends: the program's own face: overview, help, version, unknown commands, exit codes; and that the overview answers
  * without loading the library or a command.
  */
-import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { Command, CommandEntry } from "../../src/cli/command.js";
-import { COMMANDS, isGroup } from "../../src/cli/commands.js";
+import { type Command, type CommandEntry, isGroup } from "../../src/cli/command.js";
+import { COMMANDS } from "../../src/cli/commands.js";
 import { wantsColors } from "../../src/cli/streams.js";
 import { cliEnvironment, MAIN, runCli, startCli } from "./run-cli.js";
 
@@ -149,6 +149,27 @@ it("ends quietly when nobody reads on", async () => {
     });
     const code = await new Promise((resolve) => child.once("close", resolve));
     expect([code, stderr.includes("EPIPE") || stderr.includes("Error")]).toEqual([0, false]);
+  }
+});
+
+it.skipIf(!existsSync("/dev/full"))("says that it could not write what was asked for", async () => {
+  const full = openSync("/dev/full", "w");
+  try {
+    for (const args of [["--help"], ["completion", "bash"], ["watch", "--demo", "burst", "-i", "50ms"]]) {
+      const child = spawn(process.execPath, [MAIN, ...args], {
+        env: cliEnvironment(),
+        stdio: ["ignore", full, "pipe"],
+      });
+      let stderr = "";
+      child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+        stderr += text;
+      });
+      const code = await new Promise((resolve) => child.once("close", resolve));
+      const own = stderr.replace(/^tslab: demo run .*\n/, "");
+      expect([code, own]).toEqual([2, "tslab: standard output: no space left on device\n"]);
+    }
+  } finally {
+    closeSync(full);
   }
 });
 

@@ -1,7 +1,6 @@
 /** What can be completed, made of the tables that also parse the command line and print the help. */
 import { COMMON_OPTIONS, type OptionSpec } from "../args.js";
-import type { Command, CommandEntry, CommandGroup } from "../command.js";
-import { isGroup } from "../commands.js";
+import { type Command, type CommandEntry, type CommandGroup, isGroup } from "../command.js";
 
 /** What may stand in some place: one of a few words, a file name, or something only the user knows. */
 export type Values =

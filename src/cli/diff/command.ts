@@ -1,8 +1,14 @@
 /** `tslab diff`: two documents, and what happened in between. */
-import { type ParsedOptions, UsageError } from "../args.js";
+import type { ParsedOptions } from "../args.js";
 import { type Command, type CommandStreams, EXIT_FINDING, EXIT_OK } from "../command.js";
 import { jsonText } from "../json.js";
-import { type OneSample, openText, SOURCE_OPTIONS, TOKEN_OPTIONS } from "../sources/index.js";
+import {
+  type OneSample,
+  SOURCE_OPTIONS,
+  sampleBoth,
+  sourceFromText,
+  TOKEN_OPTIONS,
+} from "../sources/index.js";
 import { type Comparison, compare } from "./compare.js";
 import { renderDiff } from "./text.js";
 
@@ -39,11 +45,8 @@ export const diffCommand: Command = {
 
 async function run(options: ParsedOptions, streams: CommandStreams): Promise<number> {
   const [first = "", second = ""] = options.positionals;
-  if (first === "-" && second === "-") {
-    throw new UsageError("BEFORE and AFTER cannot both be standard input; name a file for one of them");
-  }
-  const before = await openText(first, "BEFORE", options, streams);
-  const after = await openText(second, "AFTER", options, streams);
+  const named = (name: string, text: string) => ({ name, choice: sourceFromText(text, name) });
+  const [before, after] = await sampleBoth(named("BEFORE", first), named("AFTER", second), options, streams);
   const comparison = compare(before.document, after.document);
   streams.out.write(
     options.has("json")

@@ -2,7 +2,7 @@
 import { InvalidValueError, type SnapshotDelta, type StatsDocument, snapshotDelta } from "../../stats.js";
 import { InputError } from "../args.js";
 import { formatShare, plural, printable } from "../format.js";
-import { allocations } from "../stats/summary.js";
+import { allocations } from "../stats/allocations.js";
 
 /** From this much more slow paths per allocation on, relative to before, something got worse. */
 const MORE_SLOW_PATHS = 1.1;

@@ -1,5 +1,5 @@
 /** The differences of two documents for people: what counts first, then tables of what changed. */
-import type { ClassDelta, EpochDelta, Rate, SnapshotDelta } from "../../stats.js";
+import type { ClassDelta, Count, EpochDelta, Rate, SnapshotDelta } from "../../stats.js";
 import {
   ageText,
   formatBytes,
@@ -10,6 +10,7 @@ import {
   printable,
 } from "../format.js";
 import type { OneSample } from "../sources/index.js";
+import { countsFrees } from "../stats/allocations.js";
 import { type Column, type Page, tableSection } from "../tables/index.js";
 import type { Comparison } from "./compare.js";
 
@@ -29,7 +30,7 @@ export function renderDiff(
     rateLine(comparison),
     ...regressions.map(({ message }) => colors.red(`REGRESSION: ${message}`)),
     ...counterTable(delta, all, page),
-    ...classTable(delta, page),
+    ...classTable(delta, countsFrees(after.document), page),
     ...epochTable(delta, page),
   ];
   return `${lines.join("\n")}\n`;
@@ -69,7 +70,7 @@ function counterTable(delta: SnapshotDelta, all: boolean, page: Page): string[] 
     { title: "counter", align: "left", cell: ([name]) => name },
     {
       title: "change",
-      cell: ([name, { delta: change }]) => signed(Number(change), isBytes(name) ? formatBytes : formatCount),
+      cell: ([name, { delta: change }]) => signed(change, isBytes(name) ? bytes : formatCount),
     },
     {
       title: "per second",
@@ -79,7 +80,7 @@ function counterTable(delta: SnapshotDelta, all: boolean, page: Page): string[] 
   return tableSection("Counters", withRates(columns, delta), rows, page);
 }
 
-function classTable(delta: SnapshotDelta, page: Page): string[] {
+function classTable(delta: SnapshotDelta, frees: boolean, page: Page): string[] {
   const rows = delta.classes.filter(
     (row) => Number(row.bitmap_alloc_attempts.delta) > 0 || Number(row.slow_path_hits.delta) > 0,
   );
@@ -87,12 +88,20 @@ function classTable(delta: SnapshotDelta, page: Page): string[] {
     { title: "class", cell: (row) => String(row.class_index) },
     { title: "object", cell: (row) => formatBytes(row.object_size) },
     { title: "allocs/s", cell: (row) => perSecond(row.bitmap_alloc_attempts, formatRate) },
-    { title: "frees/s", cell: (row) => perSecond(row.bitmap_free_attempts, formatRate), rank: 1 },
-    { title: "slow path", cell: (row) => signed(Number(row.slow_path_hits.delta), formatCount) },
+    ...(frees
+      ? [
+          {
+            title: "frees/s",
+            cell: (row: ClassDelta) => perSecond(row.bitmap_free_attempts, formatRate),
+            rank: 1,
+          },
+        ]
+      : []),
+    { title: "slow path", cell: (row) => signed(row.slow_path_hits.delta, formatCount) },
     { title: "/s", cell: (row) => perSecond(row.slow_path_hits, formatRate) },
-    { title: "new slabs", cell: (row) => signed(Number(row.new_slab_count.delta), formatCount), rank: 2 },
-    { title: "recycled", cell: (row) => signed(Number(row.empty_slab_recycled.delta), formatCount), rank: 2 },
-    { title: "contended", cell: (row) => signed(Number(row.lock_contended.delta), formatCount), rank: 3 },
+    { title: "new slabs", cell: (row) => signed(row.new_slab_count.delta, formatCount), rank: 2 },
+    { title: "recycled", cell: (row) => signed(row.empty_slab_recycled.delta, formatCount), rank: 2 },
+    { title: "contended", cell: (row) => signed(row.lock_contended.delta, formatCount), rank: 3 },
   ];
   return tableSection("Size classes at work", withRates(columns, delta), rows, page);
 }
@@ -110,8 +119,8 @@ function epochTable({ epochs, restarted }: SnapshotDelta, page: Page): string[] 
     { title: "era", cell: (row) => era(row), rank: 1 },
     { title: "what", align: "left", cell: what },
     { title: "age", cell: (row) => ageText(Number(row.age_sec.value)) },
-    { title: "refs", cell: (row) => formatCount(Number(row.refcount.value)) },
-    { title: "bytes", cell: (row) => formatBytes(Number(row.estimated_rss_bytes.value)) },
+    { title: "refs", cell: (row) => formatCount(row.refcount.value) },
+    { title: "bytes", cell: (row) => bytes(row.estimated_rss_bytes.value) },
     { title: "change", cell: (row) => changed(row.estimated_rss_bytes.change) },
     { title: "label", align: "left", cell: (row) => row.label, shrinkTo: 8 },
   ];
@@ -137,11 +146,12 @@ function what({ status, state, previous_state }: EpochDelta): string {
   return state === previous_state ? "same" : `${previous_state} -> ${state}`;
 }
 
-const signed = (value: number, format: (value: number) => string): string =>
+const bytes = (value: Count): string => formatBytes(Number(value));
+
+const signed = (value: Count, format: (value: Count) => string): string =>
   value > 0 ? `+${format(value)}` : format(value);
 
-const changed = (change: number | bigint | null): string =>
-  change === null ? "" : signed(Number(change), formatBytes);
+const changed = (change: Count | null): string => (change === null ? "" : signed(change, bytes));
 
 const perSecond = ({ perSec }: Rate, format: (value: number) => string): string =>
   perSec === null ? "" : format(perSec);

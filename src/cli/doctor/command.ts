@@ -1,14 +1,16 @@
 /** `tslab doctor`: the diagnosis in words. */
-import { type Diagnosis, doctor } from "../../stats.js";
+import { type Diagnosis, doctor, type StatsDocument } from "../../stats.js";
 import type { ParsedOptions } from "../args.js";
 import { type Command, type CommandStreams, EXIT_FINDING, EXIT_OK } from "../command.js";
 import { jsonText } from "../json.js";
 import {
-  openText,
+  chooseSource,
   SOURCE_HELP,
   SOURCE_OPTIONS,
   SOURCE_POSITIONAL,
+  sampleBoth,
   sampleOnce,
+  sourceFromText,
   TOKEN_OPTIONS,
 } from "../sources/index.js";
 
@@ -49,17 +51,32 @@ export const doctorCommand: Command = {
 };
 
 async function run(options: ParsedOptions, streams: CommandStreams): Promise<number> {
-  const since = options.text("since");
-  const previous = since === undefined ? undefined : await openText(since, "--since", options, streams);
-  const { document } = await sampleOnce(options, streams);
+  const { document, previous } = await documents(options, streams);
   const threshold = options.number("threshold");
   const diagnosis = doctor(document, {
     ...(threshold !== undefined && { thresholdSec: threshold / 1000 }),
-    ...(previous !== undefined && { previous: previous.document }),
+    ...(previous !== undefined && { previous }),
   });
   const { text, ...facts } = diagnosis;
   streams.out.write(options.has("json") ? jsonText(facts) : coloured(text, diagnosis, streams));
   return diagnosis.leaks > 0 ? EXIT_FINDING : EXIT_OK;
+}
+
+interface Documents {
+  readonly document: StatsDocument;
+  readonly previous?: StatsDocument;
+}
+
+async function documents(options: ParsedOptions, streams: CommandStreams): Promise<Documents> {
+  const since = options.text("since");
+  if (since === undefined) return sampleOnce(options, streams);
+  const [previous, now] = await sampleBoth(
+    { name: "--since", choice: sourceFromText(since, "--since") },
+    { name: "the document itself", choice: chooseSource(options, options.positionals, streams.env) },
+    options,
+    streams,
+  );
+  return { document: now.document, previous: previous.document };
 }
 
 /** The text is plain; on a terminal its headline, section titles and actions stand out. */

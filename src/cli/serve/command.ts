@@ -48,7 +48,7 @@ export const serveCommand: Command = {
       max: 3_600_000,
       help: "time between updates of the live page (default 1s)",
     },
-    token: { kind: "text", value: "TEXT", help: "bearer token that requests must bring along" },
+    token: { kind: "text", value: "TEXT", secret: true, help: "bearer token that requests must bring along" },
     "token-file": { kind: "file", value: "FILE", help: "the same from a file, which other users cannot see" },
     "allow-unauthenticated": { kind: "flag", help: "with --host: let everybody read who can reach it" },
     "base-path": { kind: "text", value: "PATH", help: "serve below this path instead of /" },
@@ -86,7 +86,8 @@ async function run(options: ParsedOptions, streams: CommandStreams): Promise<num
         streams.out.write(announcement(server.url, source.description, streams));
         await untilEnded(interrupt);
       } finally {
-        await server.close();
+        // At the same time: what a hanging command or address would still answer is not waited for.
+        await Promise.all([server.close(), source.close()]);
       }
     } finally {
       await source.close();

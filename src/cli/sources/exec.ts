@@ -14,27 +14,32 @@ const hasGroups = process.platform !== "win32";
 
 export function execSource(command: string, timeoutMs: number): TextSource {
   const description = `exec:${printable(command)}`;
-  const running = new Set<ChildProcess>();
-  const forget = endWithUs(running);
+  const running: Running = new Set();
+  const forget = endWithUs(running, description);
   return {
     description,
     live: true,
     read: () => outputOf(command, description, timeoutMs, running),
     close: async () => {
       forget();
-      for (const child of running) kill(child);
+      endAll(running, description);
     },
   };
+}
+
+/** How to end each command that runs; whoever waits for it is told why. */
+type Running = Set<(why: Error) => void>;
+
+function endAll(running: Running, description: string): void {
+  for (const end of [...running]) end(new InputError(`${description}: given up`));
 }
 
 /**
  * A command in a process group of its own does not hear the terminal's Ctrl-C, so it is ended whenever this process ends.
  * The function it returns undoes that.
  */
-function endWithUs(running: ReadonlySet<ChildProcess>): () => void {
-  const killAll = (): void => {
-    for (const child of running) kill(child);
-  };
+function endWithUs(running: Running, description: string): () => void {
+  const killAll = (): void => endAll(running, description);
   const onSignal = (signal: NodeJS.Signals): void => {
     // Who else listens ends in its own order, and closes this source then.
     if (process.listenerCount(signal) > 1) return;
@@ -57,24 +62,29 @@ function outputOf(
   command: string,
   description: string,
   timeoutMs: number,
-  running: Set<ChildProcess>,
+  running: Running,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, { shell: true, stdio: ["ignore", "pipe", "pipe"], detached: hasGroups });
-    running.add(child);
     const bytes = new LimitedBytes(description);
     let said = "";
-    /** Why it was ended before its time. */
-    let ended: Error | undefined;
-    const end = (why: Error): void => {
-      ended ??= why;
-      kill(child);
+    const settle = (): void => {
+      clearTimeout(timer);
+      running.delete(end);
     };
+    const end = (why: Error): void => {
+      settle();
+      kill(child);
+      // What left the process group lives on and may hold the other ends: "close" would come only when it lets go.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      reject(why);
+    };
+    running.add(end);
     const timer = setTimeout(() => {
       end(new InputError(`${description}: not done within ${formatDuration(timeoutMs)}; see --timeout`));
     }, timeoutMs);
     child.stdout.on("data", (chunk: Uint8Array) => {
-      if (ended !== undefined) return;
       try {
         bytes.add(chunk);
       } catch (error) {
@@ -86,9 +96,7 @@ function outputOf(
     });
     child.once("error", (error) => end(new InputError(`${description}: ${printable(error.message)}`)));
     child.once("close", (code, signal) => {
-      clearTimeout(timer);
-      running.delete(child);
-      if (ended !== undefined) return reject(ended);
+      settle();
       if (code !== 0) return reject(failure(description, code, signal, said));
       try {
         return resolve(bytes.text());

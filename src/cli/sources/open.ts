@@ -1,7 +1,8 @@
 /** Opens the source that a command line names. */
-import type { ParsedOptions } from "../args.js";
+import { type ParsedOptions, UsageError } from "../args.js";
 import type { CommandStreams } from "../command.js";
-import { chooseSource, type SourceChoice, sourceFromText } from "./choose.js";
+import { printable } from "../format.js";
+import { chooseSource, type SourceChoice } from "./choose.js";
 import { TOKEN_VARIABLE } from "./options.js";
 import type { Sample, SampleSource, TextSource } from "./types.js";
 
@@ -25,20 +26,32 @@ export async function openSource(
   { live = false, tokenIsForSource = true }: OpenOptions = {},
 ): Promise<SampleSource> {
   const choice = chooseSource(options, positionals, streams.env);
-  return openChoice(choice, streams, readerOptions(options, streams, { live, tokenIsForSource }));
+  return openChoice(choice, streams, readerOptions([choice], options, streams, { live, tokenIsForSource }));
 }
 
+/** Of sources that are read with the same options. Throws `UsageError` when it is not clear which server the token is for. */
 function readerOptions(
+  choices: readonly SourceChoice[],
   options: ParsedOptions,
   streams: CommandStreams,
   { live = false, tokenIsForSource = true }: OpenOptions = {},
 ): ChoiceOptions {
-  const token = tokenIsForSource ? options.text("token") : undefined;
-  return {
-    live,
-    timeoutMs: options.number("timeout") ?? DEFAULT_TIMEOUT_MS,
-    token: token ?? variable(streams.env[TOKEN_VARIABLE]),
-  };
+  const origins = new Set(choices.flatMap((choice) => (choice.kind === "url" ? [choice.url.origin] : [])));
+  const timeoutMs = options.number("timeout") ?? DEFAULT_TIMEOUT_MS;
+  const given = tokenIsForSource ? options.text("token") : undefined;
+  const token = given ?? variable(streams.env[TOKEN_VARIABLE]);
+  if (token === undefined || origins.size === 0) return { live, timeoutMs, token: undefined };
+  const name = given === undefined ? `$${TOKEN_VARIABLE}` : "--token";
+  if (!/^[!-~]+$/.test(token)) {
+    throw new UsageError(`${name}: a token is made of printable ASCII characters without spaces`);
+  }
+  if (origins.size > 1) {
+    throw new UsageError(
+      `${name}: a token is for one server, and these are two: ${[...origins].map(printable).join(" and ")}; ` +
+        "save one of the documents first ('tslab dump --no-text --url URL > FILE') and name the file",
+    );
+  }
+  return { live, timeoutMs, token };
 }
 
 export interface ChoiceOptions {
@@ -77,25 +90,37 @@ async function textSource(
 
 /** One document, from a source that is closed again. */
 export async function sampleOnce(options: ParsedOptions, streams: CommandStreams): Promise<OneSample> {
-  const source = await openSource(options, options.positionals, streams);
-  try {
-    return { ...(await source.sample()), description: source.description };
-  } finally {
-    await source.close();
-  }
+  return sampleAndClose(await openSource(options, options.positionals, streams));
 }
 
 /**
- * One document from a source given as text: an address, `exec:COMMAND`, `-` or a path. `option`: what to call it in an
- * error.
+ * Two documents, one after the other. Throws `UsageError` when both are
+ * standard input, or of two servers with one token.
  */
-export async function openText(
-  text: string,
-  option: string,
+export async function sampleBoth(
+  first: NamedSource,
+  second: NamedSource,
   options: ParsedOptions,
   streams: CommandStreams,
-): Promise<OneSample> {
-  const source = await openChoice(sourceFromText(text, option), streams, readerOptions(options, streams));
+): Promise<readonly [first: OneSample, second: OneSample]> {
+  if (first.choice.kind === "stdin" && second.choice.kind === "stdin") {
+    throw new UsageError(
+      `${first.name} and ${second.name} cannot both be standard input; name a file for one of them`,
+    );
+  }
+  const readers = readerOptions([first.choice, second.choice], options, streams);
+  const sample = async ({ choice }: NamedSource): Promise<OneSample> =>
+    sampleAndClose(await openChoice(choice, streams, readers));
+  return [await sample(first), await sample(second)];
+}
+
+export interface NamedSource {
+  /** What to call it in an error. */
+  readonly name: string;
+  readonly choice: SourceChoice;
+}
+
+async function sampleAndClose(source: SampleSource): Promise<OneSample> {
   try {
     return { ...(await source.sample()), description: source.description };
   } finally {

@@ -12,7 +12,8 @@ export const TOKEN_OPTIONS: OptionTable = {
   token: {
     kind: "text",
     value: "TEXT",
-    help: `bearer token for --url (default $${TOKEN_VARIABLE}, which other users cannot see)`,
+    secret: true,
+    help: `bearer token for the address (default $${TOKEN_VARIABLE}, which other users cannot see)`,
   },
 };
 

@@ -3,7 +3,9 @@ import { type LatencyStats, percentileNs, type StatsDocument } from "../../stats
 import { ageText, formatBytes, formatCount, formatNs, formatShare } from "../format.js";
 import { type Column, type Page, tableSection } from "../tables/index.js";
 
-const number = (value: number | bigint): string => formatCount(Number(value));
+/** A page is read from top to bottom; whoever wants all rows asks for --json. */
+const MOST_ROWS = 64;
+
 const bytes = (value: number | bigint): string => formatBytes(Number(value));
 
 /** Classes nothing was ever allocated in are left out. */
@@ -15,26 +17,26 @@ export function classTable(document: StatsDocument, page: Page): string[] {
   const columns: readonly Column<Row>[] = [
     { title: "class", cell: (row) => String(row.class_index) },
     { title: "object", cell: (row) => bytes(row.object_size) },
-    { title: "slabs", cell: (row) => number(row.net_slabs) },
-    { title: "partial", cell: (row) => number(row.total_partial_slabs), rank: 3 },
-    { title: "full", cell: (row) => number(row.total_full_slabs), rank: 3 },
+    { title: "slabs", cell: (row) => formatCount(row.net_slabs) },
+    { title: "partial", cell: (row) => formatCount(row.total_partial_slabs), rank: 3 },
+    { title: "full", cell: (row) => formatCount(row.total_full_slabs), rank: 3 },
     ...(isOurs
       ? [
-          { title: "live", cell: (row: Row) => number(row.live_objects) },
+          { title: "live", cell: (row: Row) => formatCount(row.live_objects) },
           { title: "live bytes", cell: (row: Row) => bytes(row.live_bytes), rank: 2 },
         ]
       : []),
-    { title: "allocated", cell: (row) => number(row.bitmap_alloc_attempts), rank: 1 },
-    { title: "slow path", cell: (row) => number(row.slow_path_hits) },
-    { title: "new slabs", cell: (row) => number(row.new_slab_count), rank: 2 },
-    { title: "recycled", cell: (row) => number(row.empty_slab_recycled), rank: 2 },
-    { title: "cached", cell: (row) => number(row.cache_size), rank: 4 },
+    { title: "allocated", cell: (row) => formatCount(row.bitmap_alloc_attempts), rank: 1 },
+    { title: "slow path", cell: (row) => formatCount(row.slow_path_hits) },
+    { title: "new slabs", cell: (row) => formatCount(row.new_slab_count), rank: 2 },
+    { title: "recycled", cell: (row) => formatCount(row.empty_slab_recycled), rank: 2 },
+    { title: "cached", cell: (row) => formatCount(row.cache_size), rank: 4 },
   ];
-  const lines = tableSection("Size classes", columns, rows, page);
+  const lines = tableSection("Size classes", columns, rows, page, MOST_ROWS);
   if (large === undefined || Number(large.alloc_count) === 0) return lines;
-  const objects = `${number(large.live_objects)} live in ${number(large.slabs)} slabs (${bytes(large.live_bytes)})`;
-  const refused = Number(large.failures) > 0 ? `, ${number(large.failures)} REFUSED` : "";
-  return [...lines, "", `Large objects: ${objects}, ${number(large.alloc_count)} allocated${refused}`];
+  const objects = `${formatCount(large.live_objects)} live in ${formatCount(large.slabs)} slabs (${bytes(large.live_bytes)})`;
+  const refused = Number(large.failures) > 0 ? `, ${formatCount(large.failures)} REFUSED` : "";
+  return [...lines, "", `Large objects: ${objects}, ${formatCount(large.alloc_count)} allocated${refused}`];
 }
 
 /** Ring slots with slabs or references, and the current one. */
@@ -49,7 +51,7 @@ export function epochTable(document: StatsDocument, page: Page): string[] {
   type Row = (typeof rows)[number];
   const columns: readonly Column<Row>[] = [
     { title: "epoch", cell: (row) => String(row.epoch_id) },
-    { title: "era", cell: (row) => number(row.epoch_era), rank: 2 },
+    { title: "era", cell: (row) => formatCount(row.epoch_era), rank: 2 },
     {
       title: "state",
       align: "left",
@@ -57,15 +59,15 @@ export function epochTable(document: StatsDocument, page: Page): string[] {
       style: (text, row) => (row.state === "ACTIVE" ? page.colors.green(text) : text),
     },
     { title: "age", cell: (row) => (row.opened ? ageText(row.age_sec) : "") },
-    { title: "refs", cell: (row) => number(row.refcount) },
-    { title: "slabs", cell: (row) => number(row.total_partial_slabs + row.total_full_slabs) },
+    { title: "refs", cell: (row) => formatCount(row.refcount) },
+    { title: "slabs", cell: (row) => formatCount(row.total_partial_slabs + row.total_full_slabs) },
     { title: "bytes", cell: (row) => bytes(row.estimated_rss_bytes), rank: 1 },
-    { title: "live", cell: (row) => number(row.live_objects) },
-    { title: "older slabs", cell: (row) => number(row.older_slabs), rank: 3 },
+    { title: "live", cell: (row) => formatCount(row.live_objects) },
+    { title: "older slabs", cell: (row) => formatCount(row.older_slabs), rank: 3 },
     { title: "oldest", cell: (row) => (row.oldest_age_sec > 0 ? ageText(row.oldest_age_sec) : ""), rank: 3 },
     { title: "label", align: "left", cell: (row) => row.label, shrinkTo: 8 },
   ];
-  return tableSection("Epochs that hold something, and the current one", columns, rows, page);
+  return tableSection("Epochs that hold something, and the current one", columns, rows, page, MOST_ROWS);
 }
 
 export function workerTable(document: StatsDocument, page: Page): string[] {
@@ -80,14 +82,14 @@ export function workerTable(document: StatsDocument, page: Page): string[] {
       style: (text, row) => (row.state === "LIVE" ? text : page.colors.red(text)),
     },
     { title: "thread", cell: (row) => (row.thread_id < 0 ? "" : String(row.thread_id)), rank: 1 },
-    { title: "allocated", cell: (row) => number(row.alloc_count) },
-    { title: "freed", cell: (row) => number(row.free_count) },
-    { title: "for others", cell: (row) => number(row.remote_free_count), rank: 2 },
+    { title: "allocated", cell: (row) => formatCount(row.alloc_count) },
+    { title: "freed", cell: (row) => formatCount(row.free_count) },
+    { title: "for others", cell: (row) => formatCount(row.remote_free_count), rank: 2 },
     { title: "slow path", cell: (row) => share(row.slow_path_hits, row.alloc_count), rank: 2 },
-    { title: "slabs", cell: (row) => number(row.owned_slabs) },
-    { title: "behind", cell: (row) => number(row.phase_lag), rank: 3 },
+    { title: "slabs", cell: (row) => formatCount(row.owned_slabs) },
+    { title: "behind", cell: (row) => formatCount(row.phase_lag), rank: 3 },
   ];
-  return tableSection("Threads", columns, rows, page);
+  return tableSection("Threads", columns, rows, page, MOST_ROWS);
 }
 
 export function latencyTable({ latency }: StatsDocument, page: Page): string[] {
@@ -100,13 +102,13 @@ export function latencyTable({ latency }: StatsDocument, page: Page): string[] {
   });
   const columns: readonly Column<Row>[] = [
     { title: "operation", align: "left", cell: ([name]) => name.replaceAll("_", " ") },
-    { title: "recorded", cell: ([, row]) => number(row.count) },
+    { title: "recorded", cell: ([, row]) => formatCount(row.count) },
     at(50),
     at(95),
     at(99),
     at(99.9),
   ];
-  return tableSection("Latency", columns, rows, page);
+  return tableSection("Latency", columns, rows, page, MOST_ROWS);
 }
 
 const share = (part: number | bigint, whole: number | bigint): string =>

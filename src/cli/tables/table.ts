@@ -3,7 +3,7 @@
  * Cells are plain text; colour is put on after everything has been measured.
  */
 import type { CommandStreams } from "../command.js";
-import { printable } from "../format.js";
+import { formatCount, printable } from "../format.js";
 import { displayWidth, padEnd, padStart, truncate } from "./width.js";
 
 export interface Column<Row> {
@@ -49,10 +49,9 @@ export function tableLines<Row>(
     columns.map((column, i) => ({
       column,
       texts: cells[i] as string[],
-      width: Math.max(
-        column.minWidth ?? 0,
-        header ? displayWidth(column.title) : 0,
-        ...(cells[i] as string[]).map(displayWidth),
+      width: (cells[i] as string[]).reduce(
+        (most, text) => Math.max(most, displayWidth(text)),
+        Math.max(column.minWidth ?? 0, header ? displayWidth(column.title) : 0),
       ),
     })),
   );
@@ -124,14 +123,19 @@ function total<Row>(places: readonly Place<Row>[]): number {
 /** What a report needs to know of the stream it goes to. */
 export type Page = Pick<CommandStreams, "colors" | "columns">;
 
-/** A table below an empty line and its title; nothing where there are no rows. */
+/**
+ * A table below an empty line and its title; nothing where there are no rows. Of more than `most` rows the first ones, and
+ * how many were left out.
+ */
 export function tableSection<Row>(
   title: string,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
   { colors, columns: width }: Page,
+  most = Infinity,
 ): string[] {
   if (rows.length === 0) return [];
-  const lines = tableLines(columns, rows, { width: width(), headerStyle: colors.dim });
-  return ["", colors.bold(title), ...lines];
+  const lines = tableLines(columns, rows.slice(0, most), { width: width(), headerStyle: colors.dim });
+  const more = rows.length - most;
+  return ["", colors.bold(title), ...lines, ...(more > 0 ? [`and ${formatCount(more)} more`] : [])];
 }

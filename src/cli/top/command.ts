@@ -147,12 +147,10 @@ function controlOf(options: ParsedOptions): Control {
 
 /** Before anything is read: whoever pipes a document in need not wait for the message. */
 function requireTwoLooks(options: ParsedOptions): void {
-  const [file] = options.positionals;
-  if (!options.has("stdin") && file === undefined) return;
+  if (!options.has("stdin") && options.positionals[0] !== "-") return;
   const what = options.has("window") ? "--window" : `--by ${options.text("by")}`;
-  const which = options.has("stdin") || file === "-" ? "standard input" : "a FILE";
   throw new UsageError(
-    `${what} takes two looks at the heap, and ${which} shows it once; ` +
+    `${what} takes two looks at the heap, and standard input shows it once; ` +
       "use --exec 'COMMAND' (run twice) or --url URL instead",
   );
 }

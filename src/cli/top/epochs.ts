@@ -52,7 +52,7 @@ function olderRows(document: StatsDocument, epoch: EpochStats): EpochRow[] {
     const rows = older.filter((row) => row.epoch_era === era);
     const sum = (value: (row: (typeof rows)[number]) => Count): number =>
       rows.reduce((total, row) => total + Number(value(row)), 0);
-    const age = Math.max(...rows.map((row) => row.age_sec));
+    const age = rows.reduce((most, row) => Math.max(most, row.age_sec), 0);
     return {
       epoch_id: epoch.epoch_id,
       epoch_era: era,

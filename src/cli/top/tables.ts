@@ -134,7 +134,7 @@ function amountText(value: Count, { unit, type }: Field): string {
   if (unit === "bytes") return formatBytes(Number(value));
   if (unit === "percent") return `${Number(value).toFixed(1)}%`;
   if (unit === "ns") return `${(Number(value) / 1e6).toFixed(1)} ms`;
-  return type === "float" ? Number(value).toFixed(4) : formatCount(Number(value));
+  return type === "float" ? Number(value).toFixed(4) : formatCount(value);
 }
 
 function rateText(perSec: number | null, { unit }: Field): string {

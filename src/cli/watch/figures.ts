@@ -7,6 +7,7 @@ import {
   type SnapshotDelta,
   type StatsDocument,
 } from "../../stats.js";
+import { countsFrees } from "../stats/allocations.js";
 import { largestCount, sumCounts } from "./counts.js";
 
 export type Unit = "count" | "bytes" | "percent";
@@ -129,13 +130,15 @@ const classSum = (name: "committed_bytes" | "live_bytes" | "live_objects") => (d
 
 const slowPath = ofTop("total_slow_path_hits");
 const allocs = ofHeap("alloc_count", ofTop("total_bitmap_alloc_attempts"));
+const anyFrees = ofHeap("free_count", ofTop("total_bitmap_free_attempts"));
+const frees: Sources = {
+  ...anyFrees,
+  total: (document) => (countsFrees(document) ? anyFrees.total(document) : undefined),
+};
 
 export const FIGURES: readonly Figure[] = [
   counter("allocs", "allocs", allocs, { rank: 0, column: "allocs/s" }),
-  counter("frees", "frees", ofHeap("free_count", ofTop("total_bitmap_free_attempts")), {
-    rank: 0,
-    column: "frees/s",
-  }),
+  counter("frees", "frees", frees, { rank: 0, column: "frees/s" }),
   counter("remote_frees", "remote frees", ours(ofClasses("remote_free_count")), { rank: 3 }),
   counter("discarded", "discarded objects", ofHeap("discarded_count"), { rank: 5 }),
   counter("slow_path", "slow path", slowPath, { rank: 0, column: "slow/s" }),

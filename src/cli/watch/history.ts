@@ -20,12 +20,17 @@ export class History {
     this.#push({});
   }
 
+  /** Intervals that `width` bars cover when all are there. */
+  covered(width: number, span: number): number {
+    return Math.min(KEPT, width * perBar(width, span));
+  }
+
   /**
    * At most `width` bars over the last `span` intervals of a figure, oldest first. Where there are more intervals than
    * bars, a bar is the mean of as many; they begin at the same intervals each time, so that bars move and do not change.
    */
   bars(key: string, width: number, span: number): (number | null)[] {
-    const each = Math.max(1, Math.ceil(Math.min(span, KEPT) / Math.max(1, width)));
+    const each = perBar(width, span);
     // Intervals are numbered from the very first one; the last bar may not be complete yet.
     const oldest = this.#count - this.#values.length;
     const lastBar = Math.floor((this.#count - 1) / each);
@@ -47,6 +52,10 @@ export class History {
     if (this.#values.length > KEPT) this.#values.shift();
   }
 }
+
+/** Intervals that one bar is the mean of. */
+const perBar = (width: number, span: number): number =>
+  Math.max(1, Math.ceil(Math.min(span, KEPT) / Math.max(1, width)));
 
 /** Counters: how fast. Gauges: how much. */
 function curveValue({ figure, now, perSec }: Reading): number | null {

@@ -1,8 +1,9 @@
 /** What `watch` prints where nothing can be redrawn: a line per interval, for pipes and logs, or JSON for programs. */
+import { utcTime } from "../format.js";
 import { jsonLine } from "../json.js";
 import { type Column, tableLines } from "../tables/index.js";
 import type { Interval, Reading } from "./interval.js";
-import { amountText, perSecText } from "./text.js";
+import { amountText, perSecText, UNKNOWN } from "./text.js";
 
 /** Titles are printed again after so many lines. */
 const TITLES_EVERY = 20;
@@ -40,9 +41,10 @@ function columnOf(reading: Reading): Column<Interval> {
   };
 }
 
-/** The time of day in UTC, which is that of the logs around it as often as not. Monotonic clocks have none. */
+/** The time of day in UTC, which is that of the logs around it as often as not. */
 function timeText(timestampNs: bigint): string {
-  return new Date(Number(timestampNs / 1_000_000n)).toISOString().slice(11, 19);
+  const [, time = UNKNOWN] = utcTime(timestampNs) ?? [];
+  return time;
 }
 
 /** One object per interval. Counters in `total` are since the heap was created; `delta` and `per_sec` are of the interval. */

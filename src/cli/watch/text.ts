@@ -9,9 +9,9 @@ export const UNKNOWN = "-";
 
 export function amountText(value: Count | null, unit: Unit): string {
   if (value === null) return UNKNOWN;
+  if (unit === "count") return formatCount(value);
   const number = Number(value);
-  if (unit === "bytes") return formatBytes(number);
-  return unit === "percent" ? number.toFixed(number < 10 ? 2 : 1) : formatCount(number);
+  return unit === "bytes" ? formatBytes(number) : number.toFixed(number < 10 ? 2 : 1);
 }
 
 /** A change that may be in either direction has its sign. */

@@ -24,6 +24,8 @@ type Colors = CommandStreams["colors"];
 
 /** Curves narrower than this say nothing. */
 const LEAST_CURVE = 10;
+/** On the lowest screens. */
+const LEAST_FIGURES = 3;
 /** What curves cover, as far as the intervals allow. */
 const CURVE_MS = 120_000;
 const GAP = 2;
@@ -32,18 +34,27 @@ const MOST_ERROR_LINES = 3;
 
 /** The lines for a screen of that size. */
 export function watchLines(state: WatchState, { columns, rows }: Size, colors: Colors): string[] {
-  const head = [...headLines(state, colors), ""];
-  const foot = ["", colors.dim("q quit   space pause   Ctrl-L repaint")];
-  const room = rows - head.length - foot.length - 1;
-  const table = figureTable(state, columns, Math.max(3, room), colors);
-  return [...head, ...table, ...foot];
+  const { feed, interval, intervalMs } = state;
+  const title = `${colors.bold("tslab watch")}  ${feed.description}  every ${formatDuration(intervalMs)}`;
+  const notices = noticeLines(state, colors);
+  // The titles of the table and a few figures are there on any screen; other lines as far as there is room besides.
+  let room = rows - 1 - notices.length - 1;
+  const ifRoom = (...lines: string[]): string[] => {
+    if (room - lines.length < LEAST_FIGURES) return [];
+    room -= lines.length;
+    return lines;
+  };
+  const keys = ifRoom(colors.dim("q quit   space pause   Ctrl-L repaint"));
+  const heap = ifRoom(heapLine(interval));
+  const blank = ifRoom("", "").slice(1);
+  const table = figureTable(state, columns, Math.max(LEAST_FIGURES, room), colors);
+  return [title, ...heap, ...notices, ...blank, ...table, ...blank, ...keys];
 }
 
-/** Where the figures come from, and what is remarkable about them. */
-function headLines(state: WatchState, colors: Colors): string[] {
+/** What is remarkable about the figures. */
+function noticeLines(state: WatchState, colors: Colors): string[] {
   const { feed, interval, intervalMs, restart, paused, nowMs } = state;
-  const title = `${colors.bold("tslab watch")}  ${feed.description}  every ${formatDuration(intervalMs)}`;
-  const notices = [
+  return [
     ...failureLines(feed, intervalMs, colors),
     ...(restart === undefined
       ? []
@@ -55,7 +66,6 @@ function headLines(state: WatchState, colors: Colors): string[] {
     ...(interval.seconds === 0 ? [colors.yellow("the same document as before: nothing to compare")] : []),
     ...(paused ? [colors.yellow("paused; space goes on")] : []),
   ];
-  return [title, heapLine(interval), ...notices];
 }
 
 /** That the source fails, and why; both commands that go on say it alike. */
@@ -121,7 +131,7 @@ function figureTable(state: WatchState, width: number, most: number, colors: Col
   if (room < LEAST_CURVE) return tableLines(columns, rows, { width, headerStyle: colors.underline });
   const span = Math.max(room, Math.round(CURVE_MS / state.intervalMs));
   const curve: Column<Reading> = {
-    title: `last ${ageText((span * state.intervalMs) / 1000)}`,
+    title: `last ${ageText((state.history.covered(room, span) * state.intervalMs) / 1000)}`,
     cell: ({ figure }) => sparkline(state.history.bars(figure.key, room, span), room),
     style: (text) => colors.cyan(text),
   };

@@ -3,6 +3,7 @@
  * allocation or a failed page release a regression and nothing else, and takes any kind of source.
  * Method: documents with chosen counters, at random around the limit (fast-check); the program as a child process.
  */
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compare } from "../../../src/cli/diff/compare.js";
@@ -83,6 +84,18 @@ describe("the program", () => {
     expect(report).toMatchObject({ report: "tslab-diff", schema_version: 1, seconds: 10, restarted: false });
     expect(report.totals.total_slow_path_hits).toEqual({ delta: 100, perSec: 10 });
     expect(report.regressions).toHaveLength(1);
+  });
+
+  it("has no column of frees where the document does not count them", async () => {
+    const bench = JSON.parse(readFileSync(folder.file("c-bench.json"), "utf8"));
+    const { classes } = bench;
+    classes[0].bitmap_alloc_attempts += 10;
+    folder.write(
+      "bench-later.json",
+      JSON.stringify({ ...bench, classes, timestamp_ns: 2 * bench.timestamp_ns }),
+    );
+    const { stdout } = await diff(["c-bench.json", "bench-later.json"]);
+    expect(stdout).toMatch(/^class +object +allocs\/s +slow path/m);
   });
 
   it("takes C documents, commands and standard input, once", async () => {

@@ -42,10 +42,30 @@ describe("the page", () => {
     const dump = page(readStats(statsDump()));
     expect(dump).toMatch(/^Heap of the C allocator, process 74916, from x.json, 2026/);
     expect(dump).not.toMatch(/Threads|Latency|committed/);
+    expect(dump).toContain("Traffic    800 allocated, 720 freed\n");
     const bench = page(readStats(benchFile()));
+    expect(bench).toMatch(/^Traffic {4}[\d,]+ allocated$/m);
     expect(bench).toMatch(/^Heap of the C allocator, process 74916, from x.json\n/);
     expect(bench).toContain("Benchmark  requests completed 2,000, objects allocated 280,000");
     expect(row(bench, "Epochs that hold", "1")).toEqual(expect.arrayContaining(["90 s", "40 KiB", "leaky"]));
+  });
+
+  it("keeps every digit of counts, and has no date where there cannot be one", () => {
+    const document = readStats({
+      ...statsDump(),
+      total_slabs_recycled: 2n ** 60n + 1n,
+      timestamp_ns: 2n ** 63n * 10_000n,
+    });
+    expect(page(document)).toContain("1,152,921,504,606,846,977 slabs recycled");
+    expect(page(document)).toMatch(/^Heap of the C allocator, process 74916, from x.json\n/);
+  });
+
+  it("lists the first rows of very many", () => {
+    const document = ourDocument();
+    const [row] = document.epochs;
+    const epochs = Array.from({ length: 1000 }, (_, epoch_id) => ({ ...row, epoch_id, refcount: 1 }));
+    const text = page({ ...document, epochs } as StatsDocument);
+    expect(text).toMatch(/\n {3}63 .*\nand 936 more\n/);
   });
 
   it("keeps tables to the width, and labels harmless", () => {

@@ -4,9 +4,16 @@
  * Method: golden tables, and properties over any cells and widths.
  */
 import fc from "fast-check";
+import { createColors } from "picocolors";
 import stringWidth from "string-width";
 import { describe, expect, it } from "vitest";
-import { type Column, renderTable, sparkline, tableLines } from "../../../src/cli/tables/index.js";
+import {
+  type Column,
+  renderTable,
+  sparkline,
+  tableLines,
+  tableSection,
+} from "../../../src/cli/tables/index.js";
 
 type Row = readonly [id: string, size: string, label: string];
 const COLUMNS: readonly Column<Row>[] = [
@@ -51,6 +58,20 @@ describe("a table", () => {
       ["id  label", " 1  GET /use…", "12  日本語", " 7"].join("\n"),
     );
     expect(renderTable(COLUMNS, ROWS, { width: 7 })).toBe(["id  la…", " 1  GE…", "12  日…", " 7"].join("\n"));
+  });
+
+  it("may have any number of rows", () => {
+    const rows = Array.from({ length: 200_000 }, (_, i) => String(i));
+    const lines = tableLines([{ title: "n", cell: (row: string) => row }], rows);
+    expect(lines).toHaveLength(200_001);
+    expect(lines.at(1)).toBe("     0");
+  });
+
+  it("in a page is as long as it may be, and says how much is missing", () => {
+    const page = { colors: createColors(false), columns: () => Infinity };
+    const columns = [{ title: "n", cell: (row: number) => String(row) }];
+    expect(tableSection("T", columns, [1, 2, 3], page, 2)).toEqual(["", "T", "n", "1", "2", "and 1 more"]);
+    expect(tableSection("T", columns, [1, 2], page, 2)).toEqual(["", "T", "n", "1", "2"]);
   });
 
   it("colours after measuring", () => {

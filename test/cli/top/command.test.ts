@@ -4,6 +4,7 @@
  * Method: the command itself with made-up streams; the built program behind a pipe; a service that a test decides.
  */
 import { spawnSync } from "node:child_process";
+import { renameSync, writeFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -254,6 +255,28 @@ describe("rates", () => {
     expect(lines.map(({ window_sec }) => window_sec)).toEqual([null, 1, 1]);
   });
 
+  it("of a file that is written again; one that is not says nothing new", async () => {
+    const path = join(tmpdir(), `tslab-top-rates-${process.pid}.json`);
+    let second = 9;
+    const writeNext = (): void => {
+      writeFileSync(`${path}.new`, stringifyStats(heapAt(second++)));
+      renameSync(`${path}.new`, path);
+    };
+    writeNext();
+    try {
+      const same = await top(`--by slow_path_rate --window 50ms ${path}`);
+      expect(same).toMatchObject({ code: 2, err: expect.stringContaining("showed the same document twice") });
+      const writer = setInterval(writeNext, 5);
+      const { code, out } = await top(`--by slow_path_rate --window 100ms ${path}`).finally(() =>
+        clearInterval(writer),
+      );
+      expect(code).toBe(0);
+      expect(out).toMatch(/^top classes by slow_path_rate, rates over/);
+    } finally {
+      await rm(path);
+    }
+  });
+
   it("cover --window where it is longer than the interval", async () => {
     const { out } = await live("--n 1 --window 3s --interval 50ms --count 5 --json");
     const lines = out
@@ -271,7 +294,6 @@ describe("refused", () => {
       /^--by slow_path_rate takes two looks.*standard input.*--exec 'COMMAND'.*--url/,
     ],
     ["--window 1s --stdin", /^--window takes two looks at the heap, and standard input shows it once/],
-    ["--window 1s saved.json", /^--window takes two looks at the heap, and a FILE shows it once/],
     ["--interval 1s --stdin", /^--interval needs a source that can be read again/],
     ["--count 2 --stdin", /^--count needs a source that can be read again/],
     ["--classes --epochs --stdin", /^--classes and --epochs both say what to rank; leave one of them out/],

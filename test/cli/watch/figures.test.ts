@@ -9,6 +9,7 @@ import { jsonLine } from "../../../src/cli/json.js";
 import { largestCount, sumCounts } from "../../../src/cli/watch/counts.js";
 import { History } from "../../../src/cli/watch/history.js";
 import { type Interval, intervalOf } from "../../../src/cli/watch/interval.js";
+import { amountText } from "../../../src/cli/watch/text.js";
 import { parseJsonExact, readStats } from "../../../src/stats/index.js";
 import { anyDocument } from "../../stats/diagnostics/builder.js";
 import { benchFile, statsDump } from "../../stats/document/fixtures.js";
@@ -66,6 +67,18 @@ describe("an interval", () => {
         expect(keys).not.toContain(key);
       }
     }
+    const keys = (raw: object) =>
+      intervalOf(undefined, readStats(raw)).readings.map(({ figure }) => figure.key);
+    expect(keys(statsDump())).toContain("frees");
+    expect(keys(benchFile())).not.toContain("frees");
+  });
+
+  it("shows every digit of a count", () => {
+    const document = { ...readStats(statsDump()), total_slow_path_hits: 9_007_199_254_740_993n };
+    const [found] = intervalOf(undefined, document).readings.filter(
+      ({ figure }) => figure.key === "slow_path",
+    );
+    expect(amountText(found?.now ?? null, "count")).toBe("9,007,199,254,740,993");
   });
 
   it("says nothing that is no number, whatever the documents hold", () => {
@@ -152,6 +165,32 @@ describe("the history of a figure", () => {
       before = bars;
     }
     expect(before.at(-2)).toBe(45.5);
+  });
+
+  it("knows how many intervals its bars stand for", () => {
+    const span = fc.integer({ min: 1, max: 5000 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 80 }),
+        span,
+        fc.integer({ min: 0, max: 79 }),
+        (width, most, over) => {
+          const history = new History();
+          // Each interval's value is its number, so that the oldest bar tells where it begins.
+          const count = 1200 + over;
+          for (let i = 0; i < count; i++) add(history, i);
+          const bars = history.bars("allocs", width, most);
+          const covered = history.covered(width, most);
+          expect(covered).toBeLessThanOrEqual(600);
+          // The newest bar may still grow.
+          const each = Math.ceil(covered / width);
+          expect(bars.length).toBeLessThanOrEqual(width);
+          expect(bars[0] ?? 0).toBeGreaterThanOrEqual(count - covered);
+          expect(bars[0] ?? 0).toBeLessThanOrEqual(count - covered + 2 * each);
+        },
+      ),
+      { numRuns: 50 },
+    );
   });
 
   it("forgets what is older than it keeps", () => {

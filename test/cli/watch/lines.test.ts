@@ -115,6 +115,17 @@ describe("tslab watch without a terminal", () => {
     expect(outcome.err).toMatch(/watch needs a source that can be read again.*--exec.*--url/);
   });
 
+  it("has no time of day where the document's clock is none", async () => {
+    service.onAsked = () => {
+      const timestamp_ns = service.asked === 1 ? 0n : 2n ** 63n * 10_000n + BigInt(service.asked);
+      service.document = { ...heapAt(service.asked), timestamp_ns };
+    };
+    const { code, out } = await watch("--count", "2");
+    expect(code).toBe(0);
+    const lines = out.trimEnd().split("\n");
+    expect(lines.slice(1).map((line) => line.slice(0, 10))).toEqual(["-         ", "-         "]);
+  });
+
   it("watches a file that is written again, and says when it was not", async () => {
     const path = join(tmpdir(), `tslab-watch-${process.pid}.json`);
     await writeFile(path, stringifyStats(heapAt(1)));

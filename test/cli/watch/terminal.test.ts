@@ -19,7 +19,7 @@ const KEYS = "q quit   space pause   Ctrl-L repaint";
 const TITLES: Readonly<Record<number, RegExp>> = {
   40: /^ +per second +now$/,
   70: /^ +per second +now +change +total$/,
-  140: /^ +per second +now +change +total +last 2 min$/,
+  140: /^ +per second +now +change +total +last 60 s$/,
 };
 
 describe.skipIf(tmux.command === undefined)(unlessMissing("on a terminal", tmux), () => {

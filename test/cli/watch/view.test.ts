@@ -89,6 +89,38 @@ describe("the screen of watch", () => {
   });
 });
 
+describe("the screen of watch, when it is low", () => {
+  const state = stateOf(intervalOf(heapAt(1), heapAt(2)));
+  const lines = (columns: number, rows: number, more: Partial<WatchState> = {}): string[] =>
+    shown(watchLines({ ...state, ...more }, { columns, rows }, COLORS), { columns, rows });
+
+  it("gives up empty lines, then where the heap stands, then the keys, but no figures", () => {
+    const firstWords = (found: readonly string[]): string[] =>
+      found.map((line) => line.trim().split(/ +/)[0] ?? "");
+    expect(firstWords(lines(60, 9))).toEqual(["tslab", "pid", "", "per", "allocs", "frees", "slow", "", "q"]);
+    expect(firstWords(lines(60, 7))).toEqual(["tslab", "pid", "per", "allocs", "frees", "slow", "q"]);
+    expect(firstWords(lines(60, 6))).toEqual(["tslab", "per", "allocs", "frees", "slow", "q"]);
+    expect(firstWords(lines(20, 5))).toEqual(["tslab", "per", "allocs", "frees", "slow"]);
+    expect(firstWords(lines(60, 7, { paused: true })).slice(0, 3)).toEqual(["tslab", "paused;", "per"]);
+  });
+});
+
+describe("curves", () => {
+  const title = (intervalMs: number, columns: number): string => {
+    const state = stateOf(intervalOf(heapAt(1), heapAt(2)), { intervalMs });
+    return watchLines(state, { columns, rows: 40 }, createColors(false))[3]?.match(/last .*$/)?.[0] ?? "";
+  };
+
+  it("say how much time their bars stand for, which is no more than is kept", () => {
+    expect(title(1000, 100)).toBe("last 2 min");
+    // 600 intervals are kept.
+    expect(title(50, 140)).toBe("last 30 s");
+    expect(title(100, 140)).toBe("last 60 s");
+    // Each bar is an interval.
+    expect(title(60_000, 200)).toBe("last 60 min");
+  });
+});
+
 describe("the screen of top", () => {
   it("fits every terminal", () => {
     const kind = fc.constantFrom("classes" as const, "epochs" as const);
