@@ -3,6 +3,8 @@
  *
  *   cost     snapshot and text of heaps with 10,000 slabs in 16 epochs; bytes and families of the text
  *   help     how long `tslab --help` takes to answer
+ *   scrape   processor time of the thread that serves, per scrape over HTTP of the largest heap; once a second that is
+ *            the share of the thread it takes
  *   effect   work with a scrape each second over HTTP, against work without; turns of some seconds, alternating, in one
  *            process. In the thread that also serves, where every microsecond of a scrape is missing, and in another one
  *
@@ -54,12 +56,13 @@ const costs = [
   cost("10,000 slabs, 16 epochs, all 40 classes, 16 threads", () => fullHeap(16, 32_768)),
 ];
 const help = timeHelp();
+const scrape = await scrapeCost();
 const effects = [];
 for (const where of ["the serving thread", "another thread"]) effects.push(await effect(where));
 mkdirSync(dirname(values.json), { recursive: true });
 writeFileSync(
   values.json,
-  `${JSON.stringify({ date: new Date().toISOString(), node: process.version, rounds, costs, help, effects })}\n`,
+  `${JSON.stringify({ date: new Date().toISOString(), node: process.version, rounds, costs, help, scrape, effects })}\n`,
 );
 console.log(`\nwrote ${values.json}`);
 
@@ -137,6 +140,37 @@ function timed(work, warmUps = 50) {
   }
   samples.sort((a, b) => a - b);
   return { median: median(samples), p99: samples[Math.floor(samples.length * 0.99)] };
+}
+
+/** The thread does nothing but serve: whatever it spends is the scrapes'. */
+async function scrapeCost() {
+  const { heap, keep } = fullHeap(16, 32_768);
+  const server = createTelemetryServer(StatsReader.open(heap));
+  const { url } = await server.listen();
+  const scraper = new Worker(here("worker.mjs"), {
+    workerData: { role: "scraper", url: new URL("/metrics", url).href },
+  });
+  const turn = async () => {
+    scraper.postMessage({ everyMs: 20 });
+    const from = onCpuNs();
+    await setTimeout(TURN_MS);
+    scraper.postMessage({ everyMs: 0 });
+    const { scrapes } = await once(scraper);
+    return (onCpuNs() - from) / 1e6 / scrapes;
+  };
+  await turn();
+  const samples = [];
+  for (let i = 0; i < 5; i++) samples.push(await turn());
+  await scraper.terminate();
+  await server.close();
+  for (const other of keep) other.detach();
+  heap.detach();
+  const ms = median(samples);
+  const share = ms / SCRAPE_MS;
+  console.log(
+    `${"a scrape over HTTP of the heap with 16 threads".padEnd(54)} ${ms.toFixed(2)} ms of the serving thread; each second that is ${(share * 100).toFixed(2)}%  goal <= 1%  ${share <= GOAL_EFFECT - 1 ? "ok" : "MISS"}`,
+  );
+  return { ms, samples, share };
 }
 
 /** Ratio of processor time per operation with and without scrapes. */
