@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { licencesOf } from "./licences.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const PAGE = "src/page";
@@ -46,16 +47,6 @@ function inMarkup(element, text) {
   return safe;
 }
 
-/** Their licences ask that each copy carries notice and permission: the document is a copy. */
 function notices(inputs) {
-  const names = new Set(
-    inputs.flatMap((path) => path.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []),
-  );
-  const texts = [...names].sort().map((name) => {
-    const folder = join(root, "node_modules", name);
-    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-    return `${name} ${version} (${license})\n\n${readFileSync(join(folder, "LICENSE"), "utf8").trim()}\n`;
-  });
-  const text = texts.join(`\n${"=".repeat(8)}\n\n`).replaceAll("--", "- -");
-  return `<!--\nThis page contains:\n\n${text}-->`;
+  return `<!--\nThis page contains:\n\n${licencesOf(inputs).replaceAll("--", "- -")}-->`;
 }

@@ -6,11 +6,12 @@
 //
 // dist/ is updated in place rather than emptied first, so that a test run or bench
 // going on at the same time never finds the package missing.
-import { chmodSync, existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { buildPage } from "./build-page.mjs";
+import { licencesOf } from "./licences.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const dist = join(root, "dist");
@@ -62,17 +63,24 @@ const command = await build({
   minifySyntax: true,
   minifyWhitespace: false,
   sourcemap: true,
-  legalComments: "linked",
+  // Said in full in a file beside it.
+  legalComments: "none",
   metafile: true,
   logLevel: "warning",
 });
 
+const NOTICES = "dist/cli/THIRD-PARTY-NOTICES.txt";
+writeFileSync(join(root, NOTICES), licencesOf(Object.keys(command.metafile.inputs)));
+
 /** dist-relative path of the source file an output came from, without its extension. */
 const stem = (path) => path.replace(/\.(d\.ts|js)(\.map)?$/, "");
 const bundled = new Set(
-  [...Object.keys(metafile.outputs), ...Object.keys(command.metafile.outputs), ...(await buildPage())].map(
-    (path) => join(root, path),
-  ),
+  [
+    ...Object.keys(metafile.outputs),
+    ...Object.keys(command.metafile.outputs),
+    NOTICES,
+    ...(await buildPage()),
+  ].map((path) => join(root, path)),
 );
 
 for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
