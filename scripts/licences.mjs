@@ -7,12 +7,13 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /** `inputs`: paths of esbuild's metafile. One text for all packages among them, by name; throws where one has no licence. */
 export function licencesOf(inputs) {
-  const names = new Set(
-    inputs.flatMap((path) => path.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? []),
+  // By folder: two versions of one package may be in it.
+  const folders = new Set(
+    inputs.flatMap((path) => path.match(/.*node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0] ?? []),
   );
-  const texts = [...names].sort().map((name) => {
-    const folder = join(root, "node_modules", name);
-    const { version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const texts = [...folders].sort().map((path) => {
+    const folder = join(root, path);
+    const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     const file = readdirSync(folder).find((entry) => /^licen[cs]e([-.].*)?$/i.test(entry));
     if (file === undefined) throw new Error(`${name} is bundled, but has no licence text`);
     return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
