@@ -89,7 +89,10 @@ export function readSlabCounts(m: Int32Array, record: number, slab: SlabCounts):
  */
 export function startCounts(m: Int32Array, record: number, bin: number): void {
   m[record + SLAB_COLLECTING] = 0;
-  if (m[record + SLAB_OPENED_SEC] !== 0) return;
+  const counts = m[record + SLAB_COUNTS] as number;
+  // Anything but a whole fold without live objects is damage, and must not become this life's.
+  const isFolded = counts === m[record + SLAB_FOLDED] && (counts & LIVE_MASK) === 0;
+  if (isFolded && m[record + SLAB_OPENED_SEC] !== 0) return;
   const start = (Math.imul(m[bin + C_NEW_SLAB] as number, -1640531535) >>> 22) << LIVE_BITS;
   m[record + SLAB_COUNTS] = start;
   m[record + SLAB_FOLDED] = start;

@@ -103,7 +103,7 @@ export const COUNT_MUTATIONS: readonly Mutation[] = [
     name: "claim-starts-anew",
     breaks:
       "A claimed slab that was used before starts at another count: who reads meanwhile counts the step.",
-    edits: [drop(COUNTS, "  if (m[record + SLAB_OPENED_SEC] !== 0) return;")],
+    edits: [drop(COUNTS, "  if (isFolded && m[record + SLAB_OPENED_SEC] !== 0) return;")],
     scenarios: ["found-counts-started-anew"],
   },
   {
