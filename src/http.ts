@@ -2,6 +2,7 @@
  * `temporal-slab/http`: a heap's metrics, statistics, health and live page over HTTP: as a handler of the fetch standard,
  * mounted into a `node:http` server, or as a server of its own.
  */
+export { InvalidTypeError, InvalidValueError, TemporalSlabError } from "./allocator/index.js";
 export {
   createNodeListener,
   createTelemetryHandler,
