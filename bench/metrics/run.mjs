@@ -11,33 +11,19 @@
  * Effects are time on a processor per operation: the wall clock of a shared machine measures the neighbours.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import os from "node:os";
-import { dirname } from "node:path";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { createTelemetryServer } from "../../dist/http.js";
 import { SlabHeap } from "../../dist/index.js";
 import { StatsReader } from "../../dist/stats.js";
 import { metricFamilies, prometheusText } from "../../dist/telemetry.js";
 import { mixedSizes, xorshift } from "../inputs.mjs";
+import { middleHalf, onCpuNs, once, percent, start, timed, verdict, writeResults } from "../looks.mjs";
 import { mixed } from "../loops.mjs";
 import { median } from "../stats.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "10" },
-    json: { type: "string", default: here("../results/metrics.json") },
-  },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error("usage: npm run bench:metrics -- [--rounds N] [--json FILE]");
-  process.exit(2);
-}
 const SLABS = 10_000;
 const EPOCHS = 16;
 const TURN_MS = 4000;
@@ -47,9 +33,7 @@ const GOAL_BYTES = 200_000;
 const GOAL_EFFECT = 1.01;
 const GOAL_HELP_MS = 150;
 
-console.log(
-  `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, Node ${process.versions.node}, load ${os.loadavg()[0].toFixed(2)}\n`,
-);
+const { rounds, json } = start("bench:metrics", { rounds: 10, file: "metrics.json" });
 const costs = [
   cost("idle default heap", () => ({ heap: SlabHeap.create(), keep: [] })),
   cost("10,000 slabs, 16 epochs, sizes to 768 B, one thread", () => fullHeap(1, 768)),
@@ -59,12 +43,7 @@ const help = timeHelp();
 const scrape = await scrapeCost();
 const effects = [];
 for (const where of ["the serving thread", "another thread"]) effects.push(await effect(where));
-mkdirSync(dirname(values.json), { recursive: true });
-writeFileSync(
-  values.json,
-  `${JSON.stringify({ date: new Date().toISOString(), node: process.version, rounds, costs, help, scrape, effects })}\n`,
-);
-console.log(`\nwrote ${values.json}`);
+writeResults(json, { rounds, costs, help, scrape, effects });
 
 /** Slabs of every ring slot, by all seats; labels as long as they can be. */
 function fullHeap(seats, largest) {
@@ -89,12 +68,11 @@ function fullHeap(seats, largest) {
 
 /** Whole processes, one after the other: `tslab --help`, and Node alone. */
 function timeHelp() {
-  const run = (...args) => timed(() => spawnSync(process.execPath, args), 3);
+  const run = (...args) => timed(() => spawnSync(process.execPath, args), { warmUps: 3 });
   const help = run(here("../../dist/cli/main.js"), "--help");
   const node = run("-e", "0");
-  const word = help.median <= GOAL_HELP_MS ? "ok" : "MISS";
   console.log(
-    `${"tslab --help".padEnd(54)} ${help.median.toFixed(0)} ms (slowest ${help.p99.toFixed(0)}), of it Node itself ${node.median.toFixed(0)} ms  goal <= ${GOAL_HELP_MS} ms  ${word}`,
+    `${"tslab --help".padEnd(54)} ${help.median.toFixed(0)} ms (slowest ${help.p99.toFixed(0)}), of it Node itself ${node.median.toFixed(0)} ms  goal <= ${GOAL_HELP_MS} ms  ${verdict(help.median <= GOAL_HELP_MS)}`,
   );
   return { ms: help.median, slowestMs: help.p99, nodeMs: node.median };
 }
@@ -112,7 +90,7 @@ function cost(title, make) {
   const isGood = all.median <= GOAL_MS && bytes <= GOAL_BYTES;
   console.log(
     `${title.padEnd(54)} ${all.median.toFixed(2)} ms (p99 ${all.p99.toFixed(1)}), snapshot ${snapshot.median.toFixed(2)} ms; ` +
-      `${(bytes / 1000).toFixed(0)} kB, ${families} of ${metricFamilies().length} families, ${series} series  goal <= ${GOAL_MS} ms, ${GOAL_BYTES / 1000} kB  ${isGood ? "ok" : "MISS"}`,
+      `${(bytes / 1000).toFixed(0)} kB, ${families} of ${metricFamilies().length} families, ${series} series  goal <= ${GOAL_MS} ms, ${GOAL_BYTES / 1000} kB  ${verdict(isGood)}`,
   );
   for (const other of keep) other.detach();
   heap.detach();
@@ -127,19 +105,6 @@ function cost(title, make) {
     series,
     slabs,
   };
-}
-
-function timed(work, warmUps = 50) {
-  const samples = [];
-  for (let i = 0; i < warmUps; i++) work();
-  const until = performance.now() + 2000;
-  while (performance.now() < until) {
-    const from = performance.now();
-    work();
-    samples.push(performance.now() - from);
-  }
-  samples.sort((a, b) => a - b);
-  return { median: median(samples), p99: samples[Math.floor(samples.length * 0.99)] };
 }
 
 /** The thread does nothing but serve: whatever it spends is the scrapes'. */
@@ -168,7 +133,7 @@ async function scrapeCost() {
   const ms = median(samples);
   const share = ms / SCRAPE_MS;
   console.log(
-    `${"a scrape over HTTP of the heap with 16 threads".padEnd(54)} ${ms.toFixed(2)} ms of the serving thread; each second that is ${(share * 100).toFixed(2)}%  goal <= 1%  ${share <= GOAL_EFFECT - 1 ? "ok" : "MISS"}`,
+    `${"a scrape over HTTP of the heap with 16 threads".padEnd(54)} ${ms.toFixed(2)} ms of the serving thread; each second that is ${(share * 100).toFixed(2)}%  goal <= 1%  ${verdict(share <= GOAL_EFFECT - 1)}`,
   );
   return { ms, samples, share };
 }
@@ -202,13 +167,10 @@ async function effect(where) {
   await scraper.terminate();
   await server.close();
   heap.detach();
-  const sorted = ratios.toSorted((a, b) => a - b);
   const ratio = median(ratios);
-  const percent = (x) => `${x >= 1 ? "+" : ""}${((x - 1) * 100).toFixed(2)}%`;
-  const at = (q) => percent(sorted[Math.round((sorted.length - 1) * q)]);
   const title = `a scrape each second, work in ${where}`;
   console.log(
-    `${title.padEnd(54)} ${percent(ratio)} (${at(0.25)} .. ${at(0.75)}; ${scrapes} scrapes of ${(bytes / 1000).toFixed(0)} kB)  goal <= ${percent(GOAL_EFFECT)}  ${ratio <= GOAL_EFFECT ? "ok" : "MISS"}`,
+    `${title.padEnd(54)} ${percent(ratio)} (${middleHalf(ratios)}; ${scrapes} scrapes of ${(bytes / 1000).toFixed(0)} kB)  goal <= ${percent(GOAL_EFFECT)}  ${verdict(ratio <= GOAL_EFFECT)}`,
   );
   return { title, goal: GOAL_EFFECT, ratio, ratios, scrapes, bytes };
 }
@@ -253,27 +215,4 @@ async function otherThread(heap) {
       await ended;
     },
   };
-}
-
-/** Nanoseconds this thread was on a processor; where the system does not say, by the clock. */
-function onCpuNs() {
-  try {
-    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[0]);
-  } catch {
-    return performance.now() * 1e6;
-  }
-}
-
-function once(worker) {
-  return new Promise((resolve, reject) => {
-    const settle = (done) => (value) => {
-      worker.off("message", onMessage);
-      worker.off("error", onError);
-      done(value);
-    };
-    const onMessage = settle(resolve);
-    const onError = settle(reject);
-    worker.on("message", onMessage);
-    worker.on("error", onError);
-  });
 }

@@ -2,11 +2,11 @@
  * A thread of the metrics bench: one that asks for `/metrics` at intervals and says how often it got them, or one that
  * allocates and frees for as long as it is told and says how long an operation was on a processor.
  */
-import { readFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { parentPort, workerData } from "node:worker_threads";
 import { SlabHeap } from "../../dist/index.js";
 import { mixedSizes } from "../inputs.mjs";
+import { onCpuNs } from "../looks.mjs";
 import { mixed } from "../loops.mjs";
 
 if (workerData.role === "scraper") scrape(workerData.url);
@@ -57,13 +57,4 @@ function write(ref, flags) {
     parentPort.postMessage((onCpuNs() - from) / done);
   });
   parentPort.postMessage("ready");
-}
-
-/** Nanoseconds this thread was on a processor; where the system does not say, by the clock. */
-function onCpuNs() {
-  try {
-    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[0]);
-  } catch {
-    return performance.now() * 1e6;
-  }
 }

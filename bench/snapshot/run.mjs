@@ -5,35 +5,19 @@
  *   effect   writers with a reader that takes snapshots in a loop on another core, against writers without one; turns
  *            of a fraction of a second, alternating, in one process
  */
-import { mkdirSync, writeFileSync } from "node:fs";
-import os from "node:os";
-import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { SlabHeap } from "../../dist/index.js";
 import { StatsReader } from "../../dist/stats.js";
 import { mixedSizes } from "../inputs.mjs";
+import { middleHalf, once, percent, start, timed, verdict, writeResults } from "../looks.mjs";
 import { median } from "../stats.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "20" },
-    json: { type: "string", default: here("../results/snapshot.json") },
-  },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error("usage: npm run bench:stats -- [--rounds N] [--json FILE]");
-  process.exit(2);
-}
 const SLABS = 10_000;
 const TURN_MS = 300;
 
-console.log(
-  `${os.cpus()[0]?.model}, ${os.availableParallelism()} cores, Node ${process.versions.node}, load ${os.loadavg()[0].toFixed(2)}\n`,
-);
+const { rounds, json } = start("bench:stats", { rounds: 20, file: "snapshot.json" });
 const costs = [
   cost("idle default heap", 100, idleHeap),
   cost("10,000 slabs, full, one thread", 2000, () => fullHeap(1, 0)),
@@ -44,32 +28,19 @@ const effects = [
   await effect("1 writer, reader in a loop on the other core", 1, 0, 1.02),
   await effect("2 writers, a snapshot every 100 ms", 2, 100, 1.02),
 ];
-mkdirSync(dirname(values.json), { recursive: true });
-writeFileSync(
-  values.json,
-  `${JSON.stringify({ date: new Date().toISOString(), node: process.version, rounds, costs, effects })}\n`,
-);
-console.log(`\nwrote ${values.json}`);
+writeResults(json, { rounds, costs, effects });
 
 function cost(title, goalUs, make) {
   const { heap, keep } = make();
   const reader = StatsReader.open(heap);
-  const samples = [];
-  const until = performance.now() + 200 * rounds;
-  for (let warm = 0; warm < 50; warm++) reader.snapshot();
-  while (performance.now() < until || samples.length < 50) {
-    const from = performance.now();
-    reader.snapshot();
-    samples.push((performance.now() - from) * 1000);
-  }
-  samples.sort((a, b) => a - b);
-  const us = median(samples);
-  const p99us = samples[Math.floor(samples.length * 0.99)];
-  const verdict = goalUs === undefined ? "" : `goal <= ${goalUs} us  ${us <= goalUs ? "ok" : "MISS"}`;
-  console.log(`${title.padEnd(56)} ${us.toFixed(0).padStart(6)} us  (p99 ${p99us.toFixed(0)})  ${verdict}`);
+  const { median, p99, samples } = timed(() => reader.snapshot(), { ms: 200 * rounds, least: 50 });
+  const us = median * 1000;
+  const p99us = p99 * 1000;
+  const goal = goalUs === undefined ? "" : `goal <= ${goalUs} us  ${verdict(us <= goalUs)}`;
+  console.log(`${title.padEnd(56)} ${us.toFixed(0).padStart(6)} us  (p99 ${p99us.toFixed(0)})  ${goal}`);
   for (const other of keep) other.detach();
   heap.detach();
-  return { title, goalUs, us, p99us, samples: samples.length };
+  return { title, goalUs, us, p99us, samples };
 }
 
 function idleHeap() {
@@ -147,7 +118,7 @@ async function effect(title, writers, pauseMs, goal) {
       const answers = await turn(withReader);
       if (withReader) snapshots.push((answers[writers].done / answers[writers].wallNs) * 1e9);
       // Time on a processor where the system tells: with more threads than cores the wall clock measures waiting.
-      nsPerPair[withReader] = median(answers.slice(0, writers).map((a) => (a.cpuNs ?? a.wallNs) / a.done));
+      nsPerPair[withReader] = median(answers.slice(0, writers).map((a) => a.cpuNs / a.done));
     }
     ratios.push(nsPerPair.true / nsPerPair.false);
   }
@@ -155,25 +126,8 @@ async function effect(title, writers, pauseMs, goal) {
   for (const worker of [...writing, reading]) worker.postMessage({});
   heap.detach();
   const ratio = median(ratios);
-  const sorted = ratios.toSorted((a, b) => a - b);
-  const percent = (x) => `${x >= 1 ? "+" : ""}${((x - 1) * 100).toFixed(2)}%`;
-  const at = (q) => percent(sorted[Math.round((sorted.length - 1) * q)]);
   console.log(
-    `${title.padEnd(56)} ${percent(ratio).padStart(7)}  (${at(0.25)} .. ${at(0.75)}; ${median(snapshots).toFixed(0)} snapshots/s)  goal <= ${percent(goal)}  ${ratio <= goal ? "ok" : "MISS"}`,
+    `${title.padEnd(56)} ${percent(ratio).padStart(7)}  (${middleHalf(ratios)}; ${median(snapshots).toFixed(0)} snapshots/s)  goal <= ${percent(goal)}  ${verdict(ratio <= goal)}`,
   );
   return { title, goal, ratio, ratios, snapshotsPerSec: median(snapshots) };
-}
-
-function once(worker) {
-  return new Promise((resolve, reject) => {
-    const settle = (done) => (value) => {
-      worker.off("message", onMessage);
-      worker.off("error", onError);
-      done(value);
-    };
-    const onMessage = settle(resolve);
-    const onError = settle(reject);
-    worker.on("message", onMessage);
-    worker.on("error", onError);
-  });
 }

@@ -3,21 +3,12 @@
  * it is told. Answers with how much it did and how long it was on a processor, so that a machine with fewer cores than
  * threads still shows what one thread costs the other.
  */
-import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { SlabHeap } from "../../dist/index.js";
 import { StatsReader } from "../../dist/stats.js";
 import { mixedSizes } from "../inputs.mjs";
+import { onCpuNs } from "../looks.mjs";
 import { mixed } from "../loops.mjs";
-
-/** Nanoseconds this thread was on a processor; undefined where the system does not say. */
-function onCpuNs() {
-  try {
-    return Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[0]);
-  } catch {
-    return undefined;
-  }
-}
 
 const { role, ref, stop } = workerData;
 const flags = new Int32Array(stop);
@@ -40,12 +31,8 @@ parentPort.on("message", ({ pauseMs = 0 } = {}) => {
     done += writer === undefined ? 1 : 20_000;
     if (pauseMs > 0) Atomics.wait(flags, 0, 0, pauseMs);
   }
-  const cpuNs = onCpuNs();
-  parentPort.postMessage({
-    done,
-    wallNs: (performance.now() - from) * 1e6,
-    cpuNs: cpuNs === undefined ? undefined : cpuNs - cpuFrom,
-  });
+  const cpuNs = onCpuNs() - cpuFrom;
+  parentPort.postMessage({ done, wallNs: (performance.now() - from) * 1e6, cpuNs });
 });
 // Warm: what is measured later is compiled code.
 for (let i = 0; i < 200; i++) {

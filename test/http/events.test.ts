@@ -3,27 +3,18 @@
  * nobody's slowness, number, failure or going away touches the others or the memory.
  * Method: real connections, and a source that counts how often it is asked.
  */
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   createTelemetryHandler,
-  createTelemetryServer,
   type LiveState,
-  type TelemetryServer,
   type TelemetryServerOptions,
   type TelemetrySource,
 } from "../../src/http.js";
 import { documentWith } from "../stats/diagnostics/builder.js";
-import { deafListener, Listener, leakyHeap, type ServerEvent, until } from "./support.js";
+import { deafListener, Listener, leakyHeap, type ServerEvent, serve, until } from "./support.js";
 
-const servers: TelemetryServer[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function serve(source: TelemetrySource, options: TelemetryServerOptions = {}) {
-  const server = createTelemetryServer(source, { intervalMs: 100, closeTimeoutMs: 200, ...options });
-  servers.push(server);
-  const { url, port } = await server.listen();
+async function serveEvents(source: TelemetrySource, options: TelemetryServerOptions = {}) {
+  const { server, url, port } = await serve({ intervalMs: 100, closeTimeoutMs: 200, ...options }, source);
   return { server, port, events: `${url}events` };
 }
 
@@ -34,7 +25,7 @@ const stateOf = (event: ServerEvent | undefined): LiveState => {
 
 test("state follows state, with rates from the second on", async () => {
   const { heap, reader } = leakyHeap();
-  const { events } = await serve(reader, { thresholds: { leakThresholdSec: 0 } });
+  const { events } = await serveEvents(reader, { thresholds: { leakThresholdSec: 0 } });
   const listener = await Listener.open(events);
   expect(listener.headers).toMatchObject({
     "content-type": "text/event-stream; charset=utf-8",
@@ -58,7 +49,7 @@ test("state follows state, with rates from the second on", async () => {
 test("all listeners get the same text, from one sampler", async () => {
   let asked = 0;
   const { reader } = leakyHeap();
-  const { events } = await serve(() => {
+  const { events } = await serveEvents(() => {
     asked++;
     return reader.snapshot();
   });
@@ -78,7 +69,7 @@ test("all listeners get the same text, from one sampler", async () => {
 
 test("the sampler rests when the last listener has gone, and wakes for the next", async () => {
   let asked = 0;
-  const { events } = await serve(() => {
+  const { events } = await serveEvents(() => {
     asked++;
     return documentWith();
   });
@@ -99,7 +90,7 @@ test("the sampler rests when the last listener has gone, and wakes for the next"
 });
 
 test("no more listeners than allowed; a place comes free when one goes", async () => {
-  const { events } = await serve(documentWith(), { maxEventClients: 2 });
+  const { events } = await serveEvents(documentWith(), { maxEventClients: 2 });
   const [first] = await Promise.all([Listener.open(events), Listener.open(events)]);
   const third = await Listener.open(events);
   expect([third.status, third.headers["retry-after"]]).toEqual([503, "5"]);
@@ -116,7 +107,7 @@ test("a listener that reads nothing is dropped; the others do not notice", async
   const label = "x".repeat(200_000);
   const source = () =>
     documentWith({ epoch_count: 16, epochs: epochs.map((epoch) => ({ ...epoch, label })) });
-  const { server, port, events } = await serve(source, { slowClientMs: 300, maxEventClients: 2 });
+  const { server, port, events } = await serveEvents(source, { slowClientMs: 300, maxEventClients: 2 });
   const well = await Listener.open(events);
   const deaf = await deafListener(port);
   let dropped = false;
@@ -139,7 +130,7 @@ test("a listener that reads nothing is dropped; the others do not notice", async
 
 test("a source that fails is an event, and the next state comes when it is well", async () => {
   let broken = true;
-  const { events } = await serve(() => {
+  const { events } = await serveEvents(() => {
     if (broken) throw new Error("gone\nfor now");
     return documentWith();
   });

@@ -5,29 +5,16 @@
  */
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import {
   createNodeListener,
   createTelemetryHandler,
   createTelemetryServer,
   type TelemetryServer,
-  type TelemetryServerOptions,
-  type TelemetrySource,
 } from "../../src/http.js";
 import { InvalidTypeError, InvalidValueError } from "../../src/index.js";
 import { documentWith } from "../stats/diagnostics/builder.js";
-import { ask, Listener, leakyHeap, raw, until } from "./support.js";
-
-const servers: TelemetryServer[] = [];
-afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.close()));
-});
-
-async function serve(options?: TelemetryServerOptions, source: TelemetrySource = leakyHeap().reader) {
-  const server = createTelemetryServer(source, options);
-  servers.push(server);
-  return { server, ...(await server.listen()) };
-}
+import { ask, Listener, leakyHeap, raw, serve, until } from "./support.js";
 
 test("listens on loopback, on a free port, and says where", async () => {
   const { server, url, host, port } = await serve();

@@ -1,6 +1,14 @@
-/** Heaps to look at, and clients that say exactly what goes over the wire. */
+/** Heaps to look at, servers, and clients that say exactly what goes over the wire. */
 import { type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+import {
+  createTelemetryServer,
+  type TelemetryAddress,
+  type TelemetryServer,
+  type TelemetryServerOptions,
+  type TelemetrySource,
+} from "../../src/http.js";
 import { SlabHeap } from "../../src/index.js";
 import { StatsReader } from "../../src/stats.js";
 
@@ -13,6 +21,16 @@ export function leakyHeap(): { heap: SlabHeap; reader: StatsReader } {
   heap.alloc(1000);
   heap.alloc(200_000);
   return { heap, reader: StatsReader.open(heap) };
+}
+
+/** A server that listens, and is closed when the test has ended. Of a leaky heap, unless the source is given. */
+export async function serve(
+  options?: TelemetryServerOptions,
+  source: TelemetrySource = leakyHeap().reader,
+): Promise<TelemetryAddress & { readonly server: TelemetryServer }> {
+  const server = createTelemetryServer(source, options);
+  onTestFinished(() => server.close());
+  return { server, ...(await server.listen()) };
 }
 
 export interface Answer {

@@ -75,27 +75,32 @@ async function run(options: ParsedOptions, streams: CommandStreams): Promise<num
   let source: SampleSource;
   const prepared = prepareServer(async () => (await source.sample()).document, serverOptions(options));
   const interrupt = catchInterrupt();
+  // In the order in which they are closed: the server before its source.
+  const open: Closable[] = [];
   try {
-    source = await openSource(options, options.positionals, streams, {
-      live: true,
-      tokenIsForSource: false,
-    });
-    try {
-      const server = await prepared.start();
-      try {
-        streams.out.write(announcement(server.url, source.description, streams));
-        await untilEnded(interrupt);
-      } finally {
-        // At the same time: what a hanging command or address would still answer is not waited for.
-        await Promise.all([server.close(), source.close()]);
-      }
-    } finally {
-      await source.close();
-    }
+    source = await openSource(options, options.positionals, streams, { live: true, tokenIsForSource: false });
+    open.unshift(source);
+    const server = await prepared.start();
+    open.unshift(server);
+    streams.out.write(announcement(server.url, source.description, streams));
+    await untilEnded(interrupt);
     return EXIT_OK;
   } finally {
-    interrupt.off();
+    await closeAll(open).finally(interrupt.off);
   }
+}
+
+interface Closable {
+  close(): Promise<void>;
+}
+
+/**
+ * At the same time: what a hanging command or address would still answer is not waited for. One that cannot be closed
+ * does not keep the others from it; its error comes when all have ended.
+ */
+async function closeAll(open: readonly Closable[]): Promise<void> {
+  const results = await Promise.allSettled(open.map((each) => each.close()));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
 /** Sleeps in pieces: the server keeps the process alive, so this need not. */

@@ -2,9 +2,8 @@
 import { InputError, type OptionTable, type ParsedOptions, UsageError } from "../args.js";
 import { type Command, type CommandStreams, EXIT_OK } from "../command.js";
 import { formatDuration } from "../format.js";
-import { canRedraw, Ending, Pace } from "../screen/index.js";
+import { canRedraw, type Ending, Pace } from "../screen/index.js";
 import {
-  openSource,
   type SampleSource,
   SOURCE_HELP,
   SOURCE_OPTIONS,
@@ -12,7 +11,7 @@ import {
   TOKEN_OPTIONS,
 } from "../sources/index.js";
 import { outputWidth } from "../tables/index.js";
-import { endsSource, Feed, isGivenUp, requireLive } from "../watch/feed.js";
+import { Feed, requireLive, withSource } from "../watch/feed.js";
 import { Control, MAX_ROWS } from "./control.js";
 import { EPOCH_METRICS } from "./epochs.js";
 import { topJson } from "./json.js";
@@ -102,15 +101,12 @@ async function run(options: ParsedOptions, streams: CommandStreams): Promise<num
   const windowed = options.has("window") || ranksRates;
   if (windowed && !repeats) requireTwoLooks(options);
 
-  const source = await openSource(options, options.positionals, streams, { live: windowed || repeats });
-  const ending = new Ending();
-  endsSource(ending, source);
-  try {
+  return withSource(options, streams, windowed || repeats, async (source, ending) => {
     if (repeats) requireLive(source, options.has("interval") ? "--interval" : "--count");
     else if (windowed) requireLive(source, "--window");
-    if (!repeats) return await printOnce(source, control, options, streams, ending, windowed);
+    if (!repeats) return printOnce(source, control, options, streams, ending, windowed);
     const intervalMs = options.number("interval") ?? DEFAULT_INTERVAL_MS;
-    return await repeat({
+    return repeat({
       feed: new Feed(source),
       looks: new Looks(options.number("window") ?? intervalMs),
       control,
@@ -123,13 +119,7 @@ async function run(options: ParsedOptions, streams: CommandStreams): Promise<num
       redraws: canRedraw(streams) && !options.has("json"),
       write: (look) => write(look, control, options, streams),
     });
-  } catch (error) {
-    if (isGivenUp(error, ending)) return ending.exitCode;
-    throw error;
-  } finally {
-    ending.release();
-    await source.close();
-  }
+  });
 }
 
 function controlOf(options: ParsedOptions): Control {

@@ -1,16 +1,10 @@
 /** `tslab watch`: what changes, and how fast. */
 import type { OptionTable, ParsedOptions } from "../args.js";
 import { type Command, type CommandStreams, EXIT_FINDING, EXIT_OK } from "../command.js";
-import { canRedraw, Ending, Pace, Screen } from "../screen/index.js";
-import {
-  openSource,
-  SOURCE_HELP,
-  SOURCE_OPTIONS,
-  SOURCE_POSITIONAL,
-  TOKEN_OPTIONS,
-} from "../sources/index.js";
+import { canRedraw, type Ending, Pace, Screen } from "../screen/index.js";
+import { SOURCE_HELP, SOURCE_OPTIONS, SOURCE_POSITIONAL, TOKEN_OPTIONS } from "../sources/index.js";
 import { outputWidth } from "../tables/index.js";
-import { endsSource, Feed, isGivenUp, requireLive } from "./feed.js";
+import { Feed, requireLive, withSource } from "./feed.js";
 import { History } from "./history.js";
 import { type Interval, intervalOf, isStale } from "./interval.js";
 import { errorJson, intervalJson, LineTable } from "./lines.js";
@@ -70,21 +64,11 @@ export const watchCommand: Command = {
   run,
 };
 
-async function run(options: ParsedOptions, streams: CommandStreams): Promise<number> {
-  const source = await openSource(options, options.positionals, streams, { live: true });
-  const ending = new Ending();
-  endsSource(ending, source);
-  try {
+function run(options: ParsedOptions, streams: CommandStreams): Promise<number> {
+  return withSource(options, streams, true, (source, ending) => {
     requireLive(source, "watch");
-    const watch = new Watch(new Feed(source), options, streams, ending);
-    return await watch.run();
-  } catch (error) {
-    if (isGivenUp(error, ending)) return ending.exitCode;
-    throw error;
-  } finally {
-    ending.release();
-    await source.close();
-  }
+    return new Watch(new Feed(source), options, streams, ending).run();
+  });
 }
 
 class Watch {

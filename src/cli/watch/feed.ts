@@ -1,7 +1,8 @@
 /** Samples of a source that may fail now and then: a service that restarts, a file that is being written. */
-import { InputError, UsageError } from "../args.js";
-import type { Ending } from "../screen/index.js";
-import type { Sample, SampleSource } from "../sources/index.js";
+import { InputError, type ParsedOptions, UsageError } from "../args.js";
+import type { CommandStreams } from "../command.js";
+import { Ending } from "../screen/index.js";
+import { openSource, type Sample, type SampleSource } from "../sources/index.js";
 
 export class Feed {
   readonly #source: SampleSource;
@@ -44,14 +45,29 @@ export class Feed {
   }
 }
 
-/** A look that is under way when the command is ended must not hold it up. */
-export function endsSource({ signal }: Ending, source: SampleSource): void {
-  signal.addEventListener("abort", () => void source.close(), { once: true });
-}
-
-/** Whether a look failed because its command was ended. */
-export function isGivenUp(error: unknown, { ended }: Ending): boolean {
-  return ended && error instanceof InputError;
+/**
+ * Opens the source that the command line names for `work`, whose exit code is the command's, and closes it. When the
+ * command is ended, a look that is under way is given up: that is no error.
+ */
+export async function withSource(
+  options: ParsedOptions,
+  streams: CommandStreams,
+  live: boolean,
+  work: (source: SampleSource, ending: Ending) => Promise<number>,
+): Promise<number> {
+  const source = await openSource(options, options.positionals, streams, { live });
+  const ending = new Ending();
+  // A look that is under way must not hold up the end.
+  ending.signal.addEventListener("abort", () => void source.close(), { once: true });
+  try {
+    return await work(source, ending);
+  } catch (error) {
+    if (ending.ended && error instanceof InputError) return ending.exitCode;
+    throw error;
+  } finally {
+    ending.release();
+    await source.close();
+  }
 }
 
 /** For commands that need more than one look. Throws `UsageError` when the source always says the same. */
