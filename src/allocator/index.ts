@@ -11,6 +11,7 @@ export {
   InvalidTypeError,
   InvalidValueError,
   OutOfMemoryError,
+  PageReleaserUnavailableError,
   PoolExhaustedError,
   RingBusyError,
   SeatAliveError,
@@ -26,15 +27,13 @@ export { interceptAllocs } from "./heap/intercept.js";
 export { type Sampling, type SamplingOptions, startSampling } from "./heap/sampling.js";
 export { andSeq, casSeq, loadSeq, orSeq, storeSeq } from "./memory/atomics.js";
 export {
-  booleanOption,
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
   DEFAULT_SLAB_SIZE,
-  integerOption,
-  MAX_CAPACITY,
   MAX_WORKERS_LIMIT,
 } from "./memory/config.js";
 export { LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "./memory/offsets.js";
+export { booleanOption, integerOption, MAX_CAPACITY } from "./memory/options.js";
 export { randomFrom } from "./memory/random.js";
 export { describe as describeValue, namedSizeClasses } from "./memory/size-classes.js";
 export { heapIdentity } from "./memory/views.js";
@@ -52,8 +51,11 @@ export type {
   HeapRef,
   PageReleaser,
   ReapReport,
+  ReleasePolicy,
   SeatInfo,
   SeatState,
+  TrimOptions,
+  TrimReport,
   TypedArrayConstructor,
   VerifyReport,
   WorkerLike,

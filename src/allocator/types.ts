@@ -14,13 +14,42 @@ export interface EpochRef {
   readonly era: number;
 }
 
-/** Gives pages back to the operating system; see `temporal-slab/reclaim`. */
+/**
+ * Gives pages back to the operating system: `autoPageReleaser()` of `temporal-slab/reclaim`, or one of your own.
+ * Belongs to the thread that made it.
+ */
 export interface PageReleaser {
   /**
-   * Releases `byteLength` bytes at `byteOffset` of `buffer`; returns the bytes released, or -1 on failure (an error
-   * thrown counts as one). Called in the middle of a free: must not call this thread's heap.
+   * Releases the whole pages within `byteLength` bytes at `byteOffset` of `buffer`; returns how many bytes that were, 0
+   * where there is no whole page, -1 where the system refused (an error thrown counts as that). Released bytes read as
+   * zero afterwards. Nobody else uses the range during the call. Must not call this thread's heap.
    */
   release(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number): number;
+  /** Called before a range that was released is used again. For systems that keep books of it; must not throw. */
+  reuse?(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number): void;
+  /** Bytes of a page of the system: a power of two, 4 KiB..1 MiB; default 4096. */
+  readonly pageBytes?: number;
+  /** False: releases nothing, and the heap does as if it had no releaser. Default true. */
+  readonly enabled?: boolean;
+}
+
+/** When this thread gives pages back, where it has a {@link PageReleaser}. `trim()` does so at any time. */
+export interface ReleasePolicy {
+  /**
+   * Closing, discarding, advancing and detaching release the pages of free slabs beyond the reserve; what becomes free
+   * later follows while the thread's event loop turns, and in `poll()`. Default true.
+   */
+  onClose?: boolean;
+  /**
+   * Bytes of free slabs whose pages a close leaves resident, so that the next allocations pay no page faults; 0..4 GiB.
+   * Default 1/256 of the capacity, at most 4 MiB; all of it where the heap was made with `prefault`.
+   */
+  reserveBytes?: number;
+  /**
+   * Milliseconds over which pages of free slabs that stay unused go back, the reserve included, a little at a time and
+   * most of them halfway; 50..3,600,000, or 0 (default): never. Needs an event loop that turns.
+   */
+  decayMs?: number;
 }
 
 /** Options of `SlabHeap.create`. */
@@ -41,8 +70,10 @@ export interface HeapOptions {
   zeroOnFree?: boolean;
   /** Touch every page at creation, so that no alloc pays a page fault. Default false. */
   prefault?: boolean;
-  /** Called with slabs that became free. Default none. */
+  /** Gives pages of free slabs back to the system. Default none: memory once used stays resident. */
   pageReleaser?: PageReleaser;
+  /** When it does so. */
+  releasePolicy?: ReleasePolicy;
   /**
    * Build the heap in this buffer, from its first byte on, instead of a new one: for example the memory of a WebAssembly
    * module. What it held is lost. Without `capacity` the payload is as much as fits, at most 4 GiB. A buffer that
@@ -66,6 +97,8 @@ export interface AttachOptions {
   sameThread?: boolean;
   /** As in {@link HeapOptions}; page release is a matter of each thread's runtime and is not inherited. */
   pageReleaser?: PageReleaser;
+  /** As in {@link HeapOptions}, for this thread. */
+  releasePolicy?: ReleasePolicy;
 }
 
 /** What another thread needs to attach; survives structured cloning. */
@@ -107,8 +140,29 @@ export interface CloseReport {
   readonly slabsScanned: number;
   readonly slabsRecycled: number;
   readonly bytesRecycled: number;
+  /** Bytes of free slabs, of this epoch or any other, whose pages went back to the system during the call; see {@link ReleasePolicy}. */
+  readonly bytesReleased: number;
   /** Objects this thread made stale (discard only). */
   readonly objectsDiscarded: number;
+  readonly durationNs: number;
+}
+
+/** Options of `SlabHeap.trim`. */
+export interface TrimOptions {
+  /** Bytes of free slabs whose pages may stay resident, 0..4 GiB; default 0. */
+  keepBytes?: number;
+}
+
+/** What `SlabHeap.trim` did. */
+export interface TrimReport {
+  /** Empty slabs of open epochs, and of closed ones, that this thread gave back to the heap. */
+  readonly slabsRecycled: number;
+  /** Slabs whose pages went back to the system, and the bytes of these pages. 0 without a page releaser. */
+  readonly slabsReleased: number;
+  readonly bytesReleased: number;
+  /** Calls of the page releaser, and how many the system refused: after one that is refused no more are made. */
+  readonly calls: number;
+  readonly failures: number;
   readonly durationNs: number;
 }
 

@@ -17,6 +17,7 @@ import {
   HeapFormatError,
   InvalidTypeError,
   InvalidValueError,
+  PageReleaserUnavailableError,
   SeatAliveError,
   StaleHandleError,
   TemporalSlabError,
@@ -24,6 +25,7 @@ import {
 import { SlabHeap } from "../../src/allocator/heap/heap.js";
 import { interceptAllocs } from "../../src/allocator/heap/intercept.js";
 import { H_VERSION, LABEL_MAX_BYTES, LAYOUT_VERSION, RING_SIZE } from "../../src/allocator/memory/layout.js";
+import { createPageReleaser } from "../../src/reclaim/index.js";
 import { COUNTED, type Row, type World } from "./bad-input-rows.js";
 import {
   another,
@@ -274,6 +276,13 @@ const ROWS: readonly Row[] = [
     InvalidTypeError,
     "ERR_TSLAB_INVALID_TYPE",
     ["expected a Worker", "got 5"],
+  ],
+  [
+    "a page releaser of another runtime",
+    () => createPageReleaser("bun"),
+    PageReleaserUnavailableError,
+    "ERR_TSLAB_PAGE_RELEASER_UNAVAILABLE",
+    ["bun"],
   ],
   [
     "a view longer than its object",

@@ -33,7 +33,7 @@ import {
   SLAB_TAG,
   seatAt,
 } from "../../src/allocator/memory/layout.js";
-import type { EpochId, Handle, HeapOptions } from "../../src/allocator/types.js";
+import type { AttachOptions, EpochId, Handle, HeapOptions } from "../../src/allocator/types.js";
 import { handleSlot } from "../../src/allocator/words/handle.js";
 import {
   TAG_CLAIMED,
@@ -62,8 +62,8 @@ export function smallHeap(options: HeapOptions = {}): SlabHeap {
 }
 
 /** Another seat of the same heap, held by this same thread. */
-export function another(heap: SlabHeap): SlabHeap {
-  return SlabHeap.attach(heap.share(), { sameThread: true });
+export function another(heap: SlabHeap, options: AttachOptions = {}): SlabHeap {
+  return SlabHeap.attach(heap.share(), { sameThread: true, ...options });
 }
 
 export function words(heap: SlabHeap): { m: Int32Array; layout: Layout } {

@@ -71,6 +71,7 @@ const SLAB: Names = [
   [o.SLAB_COLLECTING, "COLLECTING", "figure"],
   [o.SLAB_OPENED_SEC, "OPENED_SEC", "figure"],
   [o.SLAB_LABEL, "LABEL", "figure"],
+  [o.SLAB_LAST_CLASS, "LAST_CLASS", "figure"],
 ];
 
 const SEAT: Names = [
@@ -85,6 +86,7 @@ const SEAT: Names = [
   [o.SEAT_COMMITTED, "COMMITTED", "figure"],
   [o.SEAT_CHANGE_RECORD, "CHANGE_RECORD", "owner"],
   [o.SEAT_CHANGE_COMMITTED, "CHANGE", "owner", o.SEAT_CHANGE_TARGET - o.SEAT_CHANGE_COMMITTED + 1],
+  [o.SEAT_GIVEN_BACK, "GIVEN_BACK", "hint"],
   [o.SEAT_SREF, "SREF", "truth", o.RING_SIZE],
   [o.SEAT_DEPTH, "DEPTH", "truth", o.RING_SIZE],
   [o.SEAT_OWN, "OWN", "owner", o.RING_SIZE],
@@ -112,6 +114,7 @@ export function regionsOf(layout: o.Layout): readonly Region[] {
   layout.freeLevels.forEach((base, level) => {
     put(base, layout.freeLevelWords[level], "free map", "hint");
   });
+  put(layout.residentBase, layout.freeLevelWords[0], "resident map", "owner");
   for (let seat = 1; seat <= layout.maxWorkers; seat++) {
     const base = seatAt(layout, seat);
     putAll(base, "seat.", SEAT);

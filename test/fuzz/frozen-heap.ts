@@ -36,6 +36,7 @@ interface FrozenSeat {
 
 /** Private words of an attachment that are neither constant nor arrays. */
 const REMEMBERED = [
+  "rules",
   "deepSeen",
   "doomsSeen",
   "pressureSeen",
@@ -97,14 +98,7 @@ function freezeSeat(heap: SlabHeap): FrozenSeat {
 }
 
 function thawSeat({ from, rec, depth, domains }: FrozenSeat): SlabHeap {
-  const a = new Attachment(
-    from.buffer,
-    from.layout,
-    from.seat,
-    from.incarnation,
-    from.seatWord,
-    from.pageReleaser,
-  );
+  const a = new Attachment(from.buffer, from.layout, from.seat, from.incarnation, from.seatWord);
   a.rec.set(rec);
   a.depth.set(depth);
   for (const name of REMEMBERED) Reflect.set(a, name, from[name]);

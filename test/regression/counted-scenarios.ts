@@ -104,13 +104,15 @@ export const SCENARIOS: Scenario[] = [
     least: 55,
   },
   {
-    name: "free, pages released",
+    name: "a trim",
     prepare(w) {
-      Object.assign(w.a._a, { pageReleaser: { release: () => SLAB } });
+      const release = (_buffer: SharedArrayBuffer, _at: number, bytes: number): number => bytes;
+      Object.assign(w.a._a, { rules: { ...w.a._a.rules, releaser: { release } } });
       w.a.advanceEpoch();
       for (const handle of w.mine.splice(1)) w.a.free(handle);
+      w.a.free(w.mine.pop() as (typeof w.mine)[number]);
     },
-    act: (w) => w.a.free(w.mine[0]),
+    act: (w) => expect(w.a.trim().failures).toBe(0),
     least: 50,
   },
   { name: "free, zeroing", options: { zeroOnFree: true }, act: (w) => w.a.free(last(w)), least: 15 },

@@ -30,6 +30,7 @@ export const LAYERS = [
   "ring",
   "malloc",
   "data",
+  "reclaim",
   "threads",
   "stats",
   "allocator",

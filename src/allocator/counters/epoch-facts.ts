@@ -10,6 +10,7 @@ import { loadSeq, storeSeq } from "../memory/atomics.js";
 import { loadWide, storeWide } from "../memory/wide.js";
 import {
   EF_CLOSE_ERA,
+  EF_CLOSE_MADVISE,
   EF_CLOSE_MS,
   EF_COMMITTED_AFTER,
   EF_COMMITTED_BEFORE,
@@ -22,23 +23,26 @@ import {
 import { countLarge, readCounter } from "./record.js";
 
 /** Adds slabs of `era` that were given back; those of an era older than the facts are left to the counters. */
-export function noteRecycled(
-  m: Int32Array,
-  epochShard: number,
-  era: number,
-  slabs: number,
-  madviseBytes: number,
-): void {
+export function noteRecycled(m: Int32Array, epochShard: number, era: number, slabs: number): void {
+  if (!beAbout(m, epochShard, era)) return;
+  m[epochShard + EF_RECYCLED] = (m[epochShard + EF_RECYCLED] as number) + slabs;
+}
+
+/** Adds bytes of slabs of `era` whose pages were released; likewise. */
+export function noteReleased(m: Int32Array, epochShard: number, era: number, bytes: number): void {
+  if (beAbout(m, epochShard, era)) countLarge(m, epochShard + EF_MADVISE_BYTES, bytes);
+}
+
+/** Makes `era` the one the facts are about, unless they are about a newer one. */
+function beAbout(m: Int32Array, epochShard: number, era: number): boolean {
   const held = m[epochShard + EF_ERA] as number;
-  if (era < held) return;
   if (era > held) {
     storeSeq(m, epochShard + EF_ERA, 0);
     m[epochShard + EF_RECYCLED] = 0;
     m.fill(0, epochShard + EF_MADVISE_BYTES, epochShard + EF_MADVISE_BYTES + 3);
     storeSeq(m, epochShard + EF_ERA, era);
   }
-  m[epochShard + EF_RECYCLED] = (m[epochShard + EF_RECYCLED] as number) + slabs;
-  if (madviseBytes > 0) countLarge(m, epochShard + EF_MADVISE_BYTES, madviseBytes);
+  return era >= held;
 }
 
 /** Adds a seat's facts about `era` to `sum`, if it has any. From any thread. */
@@ -65,6 +69,8 @@ export interface CloseFacts {
   /** Resident bytes of the process, 0 when not measured. */
   readonly rssBefore: number;
   readonly rssAfter: number;
+  /** Bytes released to the system meanwhile, by this thread and in this call, of whatever epoch. */
+  readonly releasedBytes: number;
 }
 
 /** Keeps the facts about a close of `era`; those of an era older than the last one are left out. */
@@ -76,6 +82,7 @@ export function noteClose(m: Int32Array, epochShard: number, era: number, facts:
   storeWide(m, epochShard + EF_CLOSE_MS, facts.atMs);
   storeWide(m, epochShard + EF_RSS_BEFORE, facts.rssBefore);
   storeWide(m, epochShard + EF_RSS_AFTER, facts.rssAfter);
+  storeWide(m, epochShard + EF_CLOSE_MADVISE, facts.releasedBytes);
   storeSeq(m, epochShard + EF_CLOSE_ERA, era);
 }
 
@@ -88,6 +95,7 @@ export function readClose(m: Int32Array, epochShard: number, era: number): Close
     committedAfter: loadSeq(m, epochShard + EF_COMMITTED_AFTER),
     rssBefore: loadWide(m, epochShard + EF_RSS_BEFORE),
     rssAfter: loadWide(m, epochShard + EF_RSS_AFTER),
+    releasedBytes: loadWide(m, epochShard + EF_CLOSE_MADVISE),
   };
   return loadSeq(m, epochShard + EF_CLOSE_ERA) === era ? facts : undefined;
 }

@@ -64,7 +64,8 @@ export const C_LOCAL_FREES = 136;
  *   shard + 1  slabs of that era given back, runs counted by their length
  *   shard + 4  cell: bytes of those slabs released to the kernel
  *   shard + 8  era it closed or discarded, 0 while the facts are being written
- *   shard + 9  committed slabs before and after; then, two words each: Unix ms, RSS before and after
+ *   shard + 9  committed slabs before and after; then, two words each: Unix ms, RSS before and after, bytes
+ *              released to the system meanwhile
  */
 export const EF_ERA = 0;
 export const EF_RECYCLED = 1;
@@ -75,6 +76,7 @@ export const EF_COMMITTED_AFTER = 10;
 export const EF_CLOSE_MS = 11;
 export const EF_RSS_BEFORE = 13;
 export const EF_RSS_AFTER = 15;
+export const EF_CLOSE_MADVISE = 17;
 export const EPOCH_HEADER_WORDS = 20;
 
 // Cells of an epoch shard, counted from its start (the facts included).

@@ -40,7 +40,7 @@ import {
   recState,
   ringOf,
 } from "../words/epoch-word.js";
-import { TAG_FREE, TAG_TAIL, tagRing, tagState } from "../words/slab-tag.js";
+import { mayHoldObjects, TAG_CLAIMED, tagRing, tagState } from "../words/slab-tag.js";
 
 /** Writes the ring of a fresh heap: era 16 is open in slot 0, the other slots hold eras that never were. */
 export function initRing(m: Int32Array): void {
@@ -190,7 +190,7 @@ function doomSlabs(
     const tag = loadSeq(m, record + SLAB_TAG);
     const state = tagState(tag);
     // CLAIMED counts: its era is stored before its claimer checks the record.
-    if (state === TAG_FREE || state === TAG_TAIL) continue;
+    if (state !== TAG_CLAIMED && !mayHoldObjects(state)) continue;
     const era = loadSeq(m, record + SLAB_ERA);
     if (ringOf(era) !== tagRing(tag) || !hit(era, tagRing(tag))) continue;
     doomed++;

@@ -24,7 +24,7 @@ import {
 import { count } from "../counters/record.js";
 import { foldCounts } from "../counters/slab-counts.js";
 import { InvalidTypeError, InvalidValueError } from "../errors.js";
-import { addSeq, loadSeq } from "../memory/atomics.js";
+import { addSeq, changesSeq, loadSeq } from "../memory/atomics.js";
 import {
   type Attachment,
   FAILURE_EPOCH_CLOSED,
@@ -57,7 +57,7 @@ import { claimRun, RUN_CLOSED, RUN_NONE } from "../slabs/large-run.js";
 import { collect } from "../slabs/remote-free.js";
 import { CLAIM_CLOSED, CLAIM_WON, carve, claimSlab, firstSlot, nextPartial, popSlot } from "../slabs/slab.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
-import { TAG_FREE } from "../words/slab-tag.js";
+import { TAG_FREE, TAG_RELEASING, tagState } from "../words/slab-tag.js";
 import { SLOT_ALLOC } from "../words/slot-word.js";
 
 const FOUND = 1;
@@ -68,6 +68,8 @@ const NONE = 3;
 const MAX_ERA_CHASES = 64;
 /** Ask the other threads for their empty slabs at most this often. */
 const PRESSURE_INTERVAL_MS = 5;
+/** Looks at one slab whose pages another thread releases: some 2 ms, many times what a batch takes. */
+const RELEASE_LOOKS = 1_000_000;
 
 /**
  * Allocates `size` bytes; returns the slot word's index, now ALLOC, or 0 with `lastFailure` set.
@@ -238,8 +240,12 @@ function searchHarder(a: Attachment, bin: number, era: number, slabs: number): n
   if (found !== NONE) return found;
   const phase = loadSeq(m, PHASE);
   if (a.exhaustedPhase !== phase) {
-    confirmTags(a);
+    const releasing = confirmTags(a);
     found = attempt(a, bin, era, slabs);
+    if (found === NONE && releasing) {
+      awaitReleases(a);
+      found = attempt(a, bin, era, slabs);
+    }
     if (found !== NONE) return found;
     a.exhaustedPhase = phase;
   }
@@ -252,9 +258,26 @@ function searchHarder(a: Attachment, bin: number, era: number, slabs: number): n
   return NONE;
 }
 
-/** Reads every tag: restores lost hints of FREE slabs and adopts what nobody owns. */
-function confirmTags(a: Attachment): void {
+/**
+ * Waits a moment for the slabs whose pages other threads are giving back right now: they are free, and a heap must not
+ * look full because it is being trimmed. Bounded: a thread that died, or sleeps, in the middle of it holds up nobody.
+ */
+function awaitReleases(a: Attachment): void {
   const { m, layout } = a;
+  for (let slab = 0; slab < layout.slabCount; slab++) {
+    const at = recordAt(slab) + SLAB_TAG;
+    const tag = loadSeq(m, at);
+    if (tagState(tag) === TAG_RELEASING && !changesSeq(m, at, tag, RELEASE_LOOKS)) return;
+  }
+}
+
+/**
+ * Reads every tag: restores lost hints of FREE slabs and adopts what nobody owns. Returns whether it met slabs whose
+ * pages are being released.
+ */
+function confirmTags(a: Attachment): boolean {
+  const { m, layout } = a;
+  let releasing = false;
   count(m, a.seatBase + SEAT_COUNTERS + S_CONFIRMING, 1);
   for (let slab = 0; slab < layout.slabCount && !a.detached; slab++) {
     const tag = loadSeq(m, recordAt(slab) + SLAB_TAG);
@@ -262,8 +285,11 @@ function confirmTags(a: Attachment): void {
       if (!hasFreeHint(m, layout, slab)) repairFree(m, layout, slab);
     } else if (isAdoptable(tag)) {
       adoptSlab(a, recordAt(slab), tag);
+    } else if (tagState(tag) === TAG_RELEASING) {
+      releasing = true;
     }
   }
+  return releasing;
 }
 
 /** A size some heap of this layout could serve, or a typed error. */

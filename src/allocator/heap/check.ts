@@ -1,10 +1,11 @@
 /** Checks of arguments that only the heap's methods take; each throws a typed error that names what is wrong. */
 import { HeapDetachedError, HeapFormatError, InvalidTypeError, InvalidValueError } from "../errors.js";
 import { Attachment } from "../memory/attachment.js";
-import { booleanOption, checkReleaser } from "../memory/config.js";
 import { LAYOUT_VERSION } from "../memory/offsets.js";
+import { booleanOption } from "../memory/options.js";
+import { type ReleaseConfig, releaseConfig } from "../memory/release-config.js";
 import { describe } from "../memory/size-classes.js";
-import type { AttachOptions, HeapRef, PageReleaser } from "../types.js";
+import type { AttachOptions, HeapRef } from "../types.js";
 
 export const REF_KIND = "temporal-slab/heap";
 
@@ -34,14 +35,16 @@ export function checkHeapRef(ref: unknown): Pick<HeapRef, "buffer" | "token"> {
 /** Options of `attach`, each read once. */
 export function checkAttachOptions(options: unknown): {
   readonly sameThread: boolean;
-  readonly pageReleaser: PageReleaser | undefined;
+  readonly release: ReleaseConfig;
 } {
   if (typeof options !== "object" || options === null) {
     throw new InvalidTypeError(`attach: options must be an object; got ${describe(options)}.`);
   }
-  const { sameThread, pageReleaser }: AttachOptions = options;
-  checkReleaser(pageReleaser);
-  return { sameThread: booleanOption("sameThread", sameThread), pageReleaser };
+  const { sameThread, pageReleaser, releasePolicy }: AttachOptions = options;
+  return {
+    sameThread: booleanOption("sameThread", sameThread),
+    release: releaseConfig(pageReleaser, releasePolicy),
+  };
 }
 
 /** The attachment of a SlabHeap. Asks for no class: files that SlabHeap is made of cannot import it. */

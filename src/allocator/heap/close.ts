@@ -25,6 +25,7 @@ import { processRssBytes } from "../memory/process.js";
 import { describe } from "../memory/size-classes.js";
 import { poll, sync } from "../seats/sync.js";
 import { type DrainTally, newTally } from "../slabs/drain.js";
+import { newReleaseTally, releaseBeyondReserve } from "../slabs/release.js";
 import { epochShard } from "../slabs/slab.js";
 import type { CloseReport, EpochId, EpochRef } from "../types.js";
 import { openedAt } from "../words/epoch-table.js";
@@ -124,6 +125,7 @@ function refused(ref: EpochRef, reason: "stale" | "never-opened"): CloseReport {
     slabsScanned: 0,
     slabsRecycled: 0,
     bytesRecycled: 0,
+    bytesReleased: 0,
     objectsDiscarded: 0,
     durationNs: 0,
   };
@@ -151,12 +153,15 @@ function timed(
   const committedBefore = committedSlabs(m, layout);
   const start = performance.now();
   const reason = work(tally);
+  const released = newReleaseTally();
+  releaseBeyondReserve(a, released);
   const durationNs = Math.round((performance.now() - start) * 1e6);
   if (!a.detached) {
     recordTime(a, ref.id, durationNs);
     const committedAfter = committedSlabs(m, layout);
     const rssAfter = measureRss ? processRssBytes() : 0;
-    const facts = { atMs: Date.now(), committedBefore, committedAfter, rssBefore, rssAfter };
+    const releasedBytes = released.bytes;
+    const facts = { atMs: Date.now(), committedBefore, committedAfter, rssBefore, rssAfter, releasedBytes };
     for (const era of eras) recordClose(a, era, facts);
   }
   return {
@@ -166,6 +171,7 @@ function timed(
     slabsScanned: tally.slabsScanned,
     slabsRecycled: tally.slabsRecycled,
     bytesRecycled: tally.slabsRecycled * layout.slabSize,
+    bytesReleased: released.bytes,
     objectsDiscarded: tally.objectsDiscarded,
     durationNs,
   };

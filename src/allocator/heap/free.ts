@@ -12,7 +12,7 @@ import { freeOwnSlow } from "../slabs/remote-free.js";
 import type { Handle } from "../types.js";
 import { isEraDiscarded } from "../words/epoch-table.js";
 import { handleSlot, NEGATIVE_UNIT, NULL_HANDLE, packHandle } from "../words/handle.js";
-import { isHeldBy, TAG_FREE, TAG_LARGE, TAG_TAIL, tagClass, tagState } from "../words/slab-tag.js";
+import { isHeldBy, mayHoldObjects, TAG_LARGE, tagClass, tagState } from "../words/slab-tag.js";
 import { SLOT_ALLOC, slotState } from "../words/slot-word.js";
 import { freeRemoteMaybeTimed } from "./sampling.js";
 
@@ -169,7 +169,7 @@ export function slotAtOffset(a: Attachment, offset: number): number {
   const inSlab = inPayload - slab * layout.slabSize;
   const tag = m[recordAt(slab) + SLAB_TAG] as number;
   const state = tagState(tag);
-  if (state === TAG_FREE || state === TAG_TAIL) return 0;
+  if (!mayHoldObjects(state)) return 0;
   const first = layout.slotBase + (slab << layout.slotsShift);
   if (inSlab === 0) return first;
   if (state === TAG_LARGE) return 0;

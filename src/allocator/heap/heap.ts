@@ -1,5 +1,5 @@
 /** The class users hold: one thread's attachment to a heap. */
-import { release, retain } from "../epochs/refs.js";
+import { release as releaseRef, retain } from "../epochs/refs.js";
 import { advance, initRing } from "../epochs/ring.js";
 import {
   AlreadyAttachedError,
@@ -11,9 +11,10 @@ import {
 } from "../errors.js";
 import { loadSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
-import { booleanOption, resolveConfig } from "../memory/config.js";
+import { resolveConfig } from "../memory/config.js";
 import { seatAt } from "../memory/layout.js";
 import { LAYOUT_VERSION, REC_BASE, SEAT_THREAD } from "../memory/offsets.js";
+import { booleanOption } from "../memory/options.js";
 import { describe } from "../memory/size-classes.js";
 import { createBuffer, openBuffer, publishHeap, touchPages, useBuffer } from "../memory/views.js";
 import { reapSeat } from "../seats/reap.js";
@@ -33,12 +34,15 @@ import type {
   HeapRef,
   ReapReport,
   SeatInfo,
+  TrimOptions,
+  TrimReport,
   VerifyReport,
   WorkerLike,
 } from "../types.js";
 import { refcount } from "../words/epoch-table.js";
 import { recEra } from "../words/epoch-word.js";
 import { writeLabel } from "../words/label.js";
+import { fillResident } from "../words/resident-map.js";
 import { checkEpoch } from "./alloc.js";
 import { checkAttachOptions, checkHeapRef, checkInteger, detachedError, REF_KIND } from "./check.js";
 import { checkRef, closeEpoch, discardBefore, discardEpoch, epochRef, finishAutoClose } from "./close.js";
@@ -48,6 +52,7 @@ import { epochInfo, heapCounters, listSeats } from "./info.js";
 import { ObjectHeap } from "./objects.js";
 import { heldSeats, noteHeld, noteReleased } from "./registry.js";
 import { shapeHeap } from "./shape.js";
+import { IdleReleaser, pollAndRelease, trim } from "./trim.js";
 import { verifyHeap } from "./verify.js";
 
 /** Idle threads honour closes and reaps this often. */
@@ -81,9 +86,13 @@ export class SlabHeap extends ObjectHeap implements Disposable {
     noteHeld(a);
     // Nothing that outlives this object may hold it: the timer gives the seat of a forgotten heap back.
     const self = new WeakRef(this);
+    const idleReleaser = new IdleReleaser(a);
     const stop = startUnrefTimer(() => {
       if (self.deref() !== undefined) {
-        idly(() => poll(a));
+        idly(() => {
+          poll(a);
+          idleReleaser.tick();
+        });
         return;
       }
       stop();
@@ -107,9 +116,12 @@ export class SlabHeap extends ObjectHeap implements Disposable {
         : useBuffer(config.buffer, config, config.fillBuffer);
     const m = new Int32Array(buffer, 0, layout.metadataWords);
     initRing(m);
-    if (config.prefault) touchPages(buffer, layout);
+    if (config.prefault) {
+      touchPages(buffer, layout);
+      fillResident(m, layout);
+    }
     publishHeap(m);
-    return new SlabHeap(takeSeat(buffer, layout, threadTag(0), config.pageReleaser));
+    return new SlabHeap(takeSeat(buffer, layout, threadTag(0), config.release));
   }
 
   /**
@@ -117,7 +129,7 @@ export class SlabHeap extends ObjectHeap implements Disposable {
    * {@link SeatsExhaustedError} when all seats are taken, {@link AlreadyAttachedError} when this thread has one.
    */
   static attach(ref: HeapRef, options: AttachOptions = {}): SlabHeap {
-    const { sameThread, pageReleaser } = checkAttachOptions(options);
+    const { sameThread, release } = checkAttachOptions(options);
     const { buffer, token } = checkHeapRef(ref);
     const layout = openBuffer(buffer);
     const held = heldSeats(new Int32Array(buffer, 0, layout.metadataWords));
@@ -126,7 +138,7 @@ export class SlabHeap extends ObjectHeap implements Disposable {
         `attach: this thread already holds seat ${held[0]?.seat} of that heap; use that SlabHeap object, or pass { sameThread: true } to act as a second worker.`,
       );
     }
-    return new SlabHeap(takeSeat(buffer, layout, threadTag(token), pageReleaser));
+    return new SlabHeap(takeSeat(buffer, layout, threadTag(token), release));
   }
 
   /** What another thread needs to {@link attach}; send it with workerData or postMessage. In browsers make one per worker. */
@@ -145,7 +157,7 @@ export class SlabHeap extends ObjectHeap implements Disposable {
    */
   advanceEpoch(): EpochRef {
     const era = advance(this._a);
-    poll(this._a);
+    pollAndRelease(this._a);
     return epochRef(era);
   }
 
@@ -203,7 +215,7 @@ export class SlabHeap extends ObjectHeap implements Disposable {
 
   /** Drops a reference made by {@link retainEpoch}; the count stops at 0. Returns the refcount. */
   releaseEpoch(id: EpochId): number {
-    const left = release(this._a, checkEpoch(id), (era) => finishAutoClose(this._a, era));
+    const left = releaseRef(this._a, checkEpoch(id), (era) => finishAutoClose(this._a, era));
     poll(this._a);
     return left;
   }
@@ -243,10 +255,25 @@ export class SlabHeap extends ObjectHeap implements Disposable {
 
   /**
    * Honours closes, discards and reaps of other threads now. alloc and free do it by themselves, and so does a timer
-   * while the thread's event loop turns; call it in long loops that do neither.
+   * while the thread's event loop turns; call it in long loops that do neither. Releases pages of slabs that became
+   * free since, see {@link ReleasePolicy}.
    */
   poll(): void {
-    poll(this._a);
+    pollAndRelease(this._a);
+  }
+
+  /**
+   * Gives memory back now: this thread's empty slabs to the heap, also those an open epoch kept ready, and the pages of
+   * free slabs to the system, the reserve included. Other threads are asked to give back their empty slabs. Takes some
+   * 100 us per MiB released. Throws {@link InvalidTypeError} or {@link InvalidValueError} for a bad option.
+   *
+   * @example
+   * ```ts
+   * const { bytesReleased } = heap.trim({ keepBytes: 1024 * 1024 }); // before a quiet phase
+   * ```
+   */
+  trim(options: TrimOptions = {}): TrimReport {
+    return trim(this._a, options);
   }
 
   /**

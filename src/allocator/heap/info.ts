@@ -39,10 +39,10 @@ import { readLabel } from "../words/label.js";
 import { countRemoteFreed } from "../words/remote-freed.js";
 import { SEAT_STATES, seatIncarnation, seatState, seatThreadId } from "../words/seat-word.js";
 import {
-  TAG_CLAIMED,
+  mayHoldObjects,
   TAG_FREE,
   TAG_LARGE,
-  TAG_TAIL,
+  TAG_RELEASING,
   tagClass,
   tagRing,
   tagState,
@@ -62,7 +62,7 @@ export function epochInfo(a: Attachment, ring: number): EpochInfo {
     const record = recordAt(slab);
     const tag = loadSeq(m, record + SLAB_TAG);
     const state = tagState(tag);
-    if (state === TAG_FREE || state === TAG_TAIL || state === TAG_CLAIMED || tagRing(tag) !== ring) continue;
+    if (!mayHoldObjects(state) || tagRing(tag) !== ring) continue;
     const slabEra = loadSeq(m, record + SLAB_ERA);
     readSlabCounts(m, record, counts);
     const live = counts.occupied;
@@ -153,9 +153,9 @@ export function heapCounters(a: Attachment): HeapCounters {
     const record = recordAt(slab);
     const tag = loadSeq(m, record + SLAB_TAG);
     const state = tagState(tag);
-    if (state === TAG_FREE) continue;
+    if (state === TAG_FREE || state === TAG_RELEASING) continue;
     committedSlabs++;
-    if (state === TAG_TAIL || state === TAG_CLAIMED) continue;
+    if (!mayHoldObjects(state)) continue;
     const slots = state === TAG_LARGE ? 1 : (layout.classSlots[tagClass(tag)] ?? 0);
     readSlabCounts(m, record, counts);
     allocCount += counts.unfoldedAllocs;

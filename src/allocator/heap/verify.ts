@@ -8,6 +8,7 @@
  *   free list            = exactly the FREE slots below SLAB_CARVED, each once
  *   seat's own lists     = exactly the slabs tagged with that seat, each once, in the ring slot of its era
  *   FREE slab            = no occupied slot, and a free-map hint
+ *   slab in use          = shown in the resident map
  *   LARGE head           = followed by SLAB_RUN - 1 TAILs that name it; no other slot of the run is occupied
  *   REMOTE_FREED         = its owner's pending bit is set, or the owner has changes to honour first
  *   ORPHANED             = never left after a sync of any thread
@@ -38,14 +39,17 @@ import { collect } from "../slabs/remote-free.js";
 import { firstSlot } from "../slabs/slab.js";
 import type { VerifyReport } from "../types.js";
 import { EPOCH_DISCARD, recEra, recState, ringOf } from "../words/epoch-word.js";
+import { isResident } from "../words/resident-map.js";
 import {
   describeTag,
+  mayHoldObjects,
   packTail,
   TAG_CLAIMED,
   TAG_FREE,
   TAG_LARGE,
   TAG_ORPHANED,
   TAG_OWNED,
+  TAG_RELEASING,
   TAG_TAIL,
   tagClass,
   tagOwner,
@@ -100,7 +104,7 @@ export function verifyHeap(a: Attachment): VerifyReport {
     const owners: number[] = [];
     for (let slab = 0; slab < a.layout.slabCount; slab++) {
       const tag = loadSeq(a.m, recordAt(slab) + SLAB_TAG);
-      if (tag !== TAG_FREE) slabs++;
+      if (tag !== TAG_FREE && tagState(tag) !== TAG_RELEASING) slabs++;
       liveObjects += checkSlab(a, slab, tag, owners, findings);
     }
     checkOwned(a, owners, findings);
@@ -113,6 +117,7 @@ function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], f
   const { m } = a;
   const state = tagState(tag);
   checkDoom(a, slab, findings);
+  checkResident(a, slab, state, findings);
   if (state === TAG_FREE) {
     checkFree(a, slab, tag, findings);
     return 0;
@@ -122,7 +127,13 @@ function checkSlab(a: Attachment, slab: number, tag: number, owners: number[], f
     return 0;
   }
   const name = `slab ${slab}`;
-  if (state > TAG_TAIL) {
+  if (state === TAG_RELEASING) {
+    findings.add(
+      `${name}: left RELEASING by seat ${tagOwner(tag)}: its thread is giving pages back, or died there and was not reaped`,
+    );
+    return 0;
+  }
+  if (state > TAG_RELEASING) {
     findings.add(`${name}: tag ${describeTag(tag)} is no known state`);
     return 0;
   }
@@ -173,6 +184,13 @@ function checkDoom({ m }: Attachment, slab: number, findings: Findings): void {
   const rec = loadSeq(m, REC_BASE + ringOf(doom));
   if (recEra(rec) === doom && recState(rec) !== EPOCH_DISCARD) {
     findings.add(`slab ${slab}: doomed with era ${doom}, which was not discarded`);
+  }
+}
+
+/** A slab that somebody may write to counts as resident: otherwise its pages would never go back. */
+function checkResident({ m, layout }: Attachment, slab: number, state: number, findings: Findings): void {
+  if ((mayHoldObjects(state) || state === TAG_TAIL) && !isResident(m, layout, slab)) {
+    findings.add(`slab ${slab}: in use, but the resident map does not show it`);
   }
 }
 

@@ -12,6 +12,17 @@ export function loadSeq(m: Int32Array, i: number): number {
   return Atomics.load(m, i);
 }
 
+/**
+ * Reads a word up to `looks` times, until it is no longer `value`; answers whether it changed. For what another thread
+ * finishes soon, and where failing is the alternative.
+ */
+export function changesSeq(m: Int32Array, i: number, value: number, looks: number): boolean {
+  for (let look = 0; look < looks; look++) {
+    if (Atomics.load(m, i) !== value) return true;
+  }
+  return false;
+}
+
 /** Writes a word in the total order and publishes every earlier plain store of this thread. */
 export function storeSeq(m: Int32Array, i: number, value: number): void {
   Atomics.store(m, i, value);

@@ -4,9 +4,9 @@
  * Everything here belongs to the thread alone. Words of the buffer that it alone writes (bins, own lists)
  * live in its seat's area and are re-initialised at attach: a former holder's are never trusted.
  */
-import type { PageReleaser } from "../types.js";
 import { type Layout, seatAt } from "./layout.js";
 import { H_HEAP_ID, HEAP_ID_BITS, RING_SIZE, SEAT_PHASE } from "./offsets.js";
+import { RELEASE_NOTHING, type ReleaseConfig, type ReleaseRules, releaseRules } from "./release-config.js";
 
 export type FailureCode = 0 | 1 | 2;
 export const FAILURE_NONE = 0;
@@ -55,7 +55,8 @@ export class Attachment {
   readonly me: number;
   /** Added to an ALLOC word to make a handle; see words/handle.ts. */
   readonly handleBias: number;
-  readonly pageReleaser: PageReleaser | undefined;
+  /** How this thread gives pages back. */
+  readonly rules: ReleaseRules;
 
   /** Epoch records as of the last sync; a slab whose era is not ACTIVE here is draining for us. */
   readonly rec: Int32Array = new Int32Array(RING_SIZE);
@@ -79,6 +80,11 @@ export class Attachment {
   slowHits = 0;
   /** Set while operations are sampled. */
   sampler: Sampler | undefined = undefined;
+  /** SEAT_GIVEN_BACK when this thread last released pages. */
+  givenBackAtRelease = 0;
+  /** After a refused release: when to try again (performance.now()), and how long that was put off; 0 = the last one was not refused. */
+  releaseRetryAtMs = 0;
+  releaseRetryMs = 0;
   /** Called once when the seat is lost to a reaper. */
   onLost: () => void = () => {};
   /** While allocations are intercepted (heap/intercept.ts). */
@@ -90,7 +96,7 @@ export class Attachment {
     seat: number,
     incarnation: number,
     seatWord: number,
-    pageReleaser: PageReleaser | undefined,
+    release: ReleaseConfig = RELEASE_NOTHING,
   ) {
     this.buffer = buffer;
     this.layout = layout;
@@ -104,7 +110,7 @@ export class Attachment {
     this.seatBase = seatAt(layout, seat);
     this.binBase = this.seatBase + layout.seatBins;
     this.me = (incarnation << 8) | seat;
-    this.pageReleaser = pageReleaser;
+    this.rules = releaseRules(release, layout);
   }
 
   get phaseIndex(): number {

@@ -1,7 +1,9 @@
 /** Options -> checked, frozen configuration. Nothing is allocated before every option has passed. */
 import { InvalidTypeError, InvalidValueError } from "../errors.js";
-import type { HeapOptions, PageReleaser } from "../types.js";
+import type { HeapOptions } from "../types.js";
 import { isPowerOfTwo } from "./bits.js";
+import { booleanOption, integerOption, MAX_CAPACITY } from "./options.js";
+import { type ReleaseConfig, releaseConfig } from "./release-config.js";
 import { describe, resolveSizeClasses } from "./size-classes.js";
 
 /** What the layout is computed from; two heaps with equal configs have equal layouts. */
@@ -11,24 +13,22 @@ export interface HeapConfig {
   readonly sizeClasses: readonly number[];
   readonly maxWorkers: number;
   readonly zeroOnFree: boolean;
+  readonly prefault: boolean;
 }
 
 /** What `SlabHeap.create` needs besides: where to build, and how. Each option read once. */
 export interface CreateConfig extends HeapConfig {
-  readonly prefault: boolean;
-  readonly pageReleaser: PageReleaser | undefined;
+  readonly release: ReleaseConfig;
   readonly buffer: SharedArrayBuffer | undefined;
   /** No capacity was asked for: the payload is whatever `buffer` has room for. */
   readonly fillBuffer: boolean;
 }
 
 const KIB = 1024;
-const GIB = 1024 ** 3;
 export const MIN_SLAB_SIZE = 4 * KIB;
 export const MAX_SLAB_SIZE = 1024 * KIB;
 export const DEFAULT_SLAB_SIZE = 64 * KIB;
 export const DEFAULT_CAPACITY = 64 * KIB * KIB;
-export const MAX_CAPACITY = 4 * GIB;
 export const DEFAULT_MAX_WORKERS = 64;
 /** The owner field of a slab tag has 8 bits and 0 means "nobody". */
 export const MAX_WORKERS_LIMIT = 255;
@@ -41,6 +41,7 @@ const KNOWN_OPTIONS = [
   "zeroOnFree",
   "prefault",
   "pageReleaser",
+  "releasePolicy",
   "buffer",
 ];
 
@@ -71,7 +72,7 @@ export function resolveConfig(options: HeapOptions | undefined): CreateConfig {
     MAX_CAPACITY,
   );
   const maxWorkers = integerOption("maxWorkers", given.maxWorkers, DEFAULT_MAX_WORKERS, 1, MAX_WORKERS_LIMIT);
-  checkReleaser(given.pageReleaser);
+  const release = releaseConfig(given.pageReleaser, given.releasePolicy);
   checkBuffer(given.buffer);
   return Object.freeze({
     capacityBytes,
@@ -80,7 +81,7 @@ export function resolveConfig(options: HeapOptions | undefined): CreateConfig {
     maxWorkers,
     zeroOnFree: booleanOption("zeroOnFree", given.zeroOnFree),
     prefault: booleanOption("prefault", given.prefault),
-    pageReleaser: given.pageReleaser,
+    release,
     buffer: given.buffer,
     fillBuffer: given.capacity === undefined,
   });
@@ -92,45 +93,4 @@ function checkBuffer(value: unknown): void {
   throw new InvalidTypeError(
     `Option "buffer" must be a SharedArrayBuffer, which all threads of a heap can see; got ${describe(value)}.`,
   );
-}
-
-/** Throws unless `value` is a usable page releaser or undefined. */
-export function checkReleaser(value: PageReleaser | undefined): void {
-  if (value === undefined) return;
-  if (typeof value !== "object" || value === null || typeof value.release !== "function") {
-    throw new InvalidTypeError(
-      `Option "pageReleaser" must be an object with a release() method; got ${describe(value)}.`,
-    );
-  }
-}
-
-/** Checks an optional whole number. */
-export function integerOption(
-  name: string,
-  value: unknown,
-  fallback: number,
-  min: number,
-  max: number,
-): number {
-  if (value === undefined) return fallback;
-  if (typeof value !== "number") {
-    throw new InvalidTypeError(
-      `Option "${name}" must be a number from ${min} to ${max}; got ${describe(value)}.`,
-    );
-  }
-  if (!Number.isInteger(value) || value < min || value > max) {
-    throw new InvalidValueError(
-      `Option "${name}" must be a whole number from ${min} to ${max}; got ${value}.`,
-    );
-  }
-  return value;
-}
-
-/** Checks an optional boolean; the default is false. */
-export function booleanOption(name: string, value: unknown): boolean {
-  if (value === undefined) return false;
-  if (typeof value !== "boolean") {
-    throw new InvalidTypeError(`Option "${name}" must be true or false; got ${describe(value)}.`);
-  }
-  return value;
 }

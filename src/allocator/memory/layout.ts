@@ -9,6 +9,7 @@
  *   | class map   request size -> bin offset                                                     |
  *   | slab record 0, 1, 2 ...           64 bytes each; record -1 is the dummy slab (always full)  |
  *   | free map    1 bit per slab, with summary levels above it (hints)                           |
+ *   | resident    1 bit per slab: its pages may be resident                                      |
  *   | seat 1, 2 ...  seat word | owner-only words | memberships | own lists | counters | pending ..|
  *   +--------------------------------------------- page boundary --------------------------------+
  *   | slot words  one per slot: generation and state              (untouched = generation 0, FREE) |
@@ -65,6 +66,7 @@ export interface Layout {
   readonly maxSmallSize: number;
   readonly maxWorkers: number;
   readonly zeroOnFree: boolean;
+  readonly prefault: boolean;
   /** log2 of slots per slab. */
   readonly slotsShift: number;
   /** 2^slotsShift - 1: masks a slot's position in its slab. */
@@ -74,6 +76,8 @@ export interface Layout {
   /** Base of each free-map level; level 0 has a bit per slab, level k+1 a bit per word of level k. */
   readonly freeLevels: readonly number[];
   readonly freeLevelWords: readonly number[];
+  /** First word of the resident map; it has as many as the lowest level of the free map. */
+  readonly residentBase: number;
   readonly seatBase: number;
   readonly seatWords: number;
   readonly seatEpochShards: number;
@@ -132,6 +136,8 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
     words = Math.ceil(words / 32);
   }
 
+  const residentBase = take(Math.ceil(slabCount / 32));
+
   const pendingWords = Math.ceil(slabCount / 32);
   const seatEpochShards = SEAT_COUNTERS + SEAT_SHARD_WORDS;
   const seatBins = seatEpochShards + RING_SIZE * EPOCH_SHARD_WORDS;
@@ -155,11 +161,13 @@ function layoutFor(config: HeapConfig, slabCount: number): Layout {
     maxSmallSize,
     maxWorkers,
     zeroOnFree: config.zeroOnFree,
+    prefault: config.prefault,
     slotsShift,
     positionMask: 2 ** slotsShift - 1,
     slotMask: slotSpan - 1,
     freeLevels: Object.freeze(freeLevels),
     freeLevelWords: Object.freeze(freeLevelWords),
+    residentBase,
     seatBase,
     seatWords,
     seatEpochShards,

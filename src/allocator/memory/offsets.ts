@@ -7,7 +7,7 @@
  * recomputes each.
  */
 export const MAGIC = 0x424c5354; // "TSLB" in memory order
-export const LAYOUT_VERSION = 3;
+export const LAYOUT_VERSION = 4;
 
 /** Epochs in the ring; eras start here, so that era 16 is epoch 0 and no record ever needs a negative era. */
 export const RING_SIZE = 16;
@@ -40,6 +40,7 @@ export const H_NONCE = 18;
 /** The heap id is random and biases handle generations, so that handles of another heap are refused. */
 export const HEAP_ID_BITS = 25;
 export const FLAG_ZERO_ON_FREE = 1;
+export const FLAG_PREFAULT = 2;
 
 // One cache line each: PHASE is polled by every operation of every thread and must stay in shared state.
 /** Bumped after every change threads must honour (advance, close, discard, reap, pressure). Only grows (mod 2^32). */
@@ -128,7 +129,7 @@ export const SLAB_FAST_OWNER = 4;
 export const SLAB_OBJECT_SIZE = 5;
 /** Log2 of the object size, or -1: lets offset-based free skip a division. */
 export const SLAB_SIZE_SHIFT = 6;
-/** 1 once any thread has used the slab: its pages may be resident. */
+/** 1 once any thread has used the slab. */
 export const SLAB_USED = 7;
 /** Owner: allocations and live objects; see counters/slab-counts.ts for this and FOLDED. */
 export const SLAB_COUNTS = 16;
@@ -153,6 +154,8 @@ export const SLAB_COLLECTING = 25;
 export const SLAB_OPENED_SEC = 26;
 /** Number of the era's label, noted by the owner when it first finds the era closed. */
 export const SLAB_LABEL = 27;
+/** Owner: class the slab served when it was given back, class count = part of a run. For whoever releases its pages. */
+export const SLAB_LAST_CLASS = 28;
 
 // --- seats: offsets from the seat's base --------------------------------------------------------------
 export const SEAT_WORD = 0;
@@ -177,6 +180,8 @@ export const SEAT_CHANGE_RECORD = 27;
 export const SEAT_CHANGE_COMMITTED = 28;
 export const SEAT_CHANGE_CELL = 29;
 export const SEAT_CHANGE_TARGET = 30;
+/** Holder: slabs given back so far, modulo 2^32. Others read it to tell slabs that rest from slabs that come and go. */
+export const SEAT_GIVEN_BACK = 31;
 /** Membership: era this seat is inside per ring slot, 0 = none; and nesting depth. Written by the seat or its reaper. */
 export const SEAT_SREF = 32;
 export const SEAT_DEPTH = 48;

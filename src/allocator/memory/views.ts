@@ -10,6 +10,7 @@ import {
   CLASS_MAP_WORDS,
   CLASS_SIZE_BASE,
   CLASS_SLOTS_BASE,
+  FLAG_PREFAULT,
   FLAG_ZERO_ON_FREE,
   H_BUFFER_PAGES,
   H_CHECKSUM,
@@ -118,7 +119,7 @@ function writeHeader(place: Place): Place {
   m[H_CLASS_COUNT] = layout.classCount;
   m[H_MAX_WORKERS] = layout.maxWorkers;
   m[H_SLOTS_SHIFT] = layout.slotsShift;
-  m[H_FLAGS] = layout.zeroOnFree ? FLAG_ZERO_ON_FREE : 0;
+  m[H_FLAGS] = (layout.zeroOnFree ? FLAG_ZERO_ON_FREE : 0) | (layout.prefault ? FLAG_PREFAULT : 0);
   m[H_METADATA_PAGES] = (layout.metadataWords * 4) / PAGE;
   m[H_BUFFER_PAGES] = layout.bufferBytes / PAGE;
   m[H_HEAP_ID] = Math.floor(Math.random() * 2 ** HEAP_ID_BITS);
@@ -270,6 +271,7 @@ function readConfig(head: Int32Array): HeapConfig {
     sizeClasses,
     maxWorkers,
     zeroOnFree: ((head[H_FLAGS] as number) & FLAG_ZERO_ON_FREE) !== 0,
+    prefault: ((head[H_FLAGS] as number) & FLAG_PREFAULT) !== 0,
   };
 }
 

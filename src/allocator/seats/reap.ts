@@ -51,6 +51,7 @@ import {
   TAG_LARGE,
   TAG_ORPHANED,
   TAG_OWNED,
+  TAG_RELEASING,
   TAG_TAIL,
   tagClass,
   tagOwner,
@@ -127,6 +128,9 @@ function orphanSlabs(a: Attachment, seat: number, work: Work): void {
       freeTails(m, layout, slab, loadSeq(m, record + SLAB_RUN));
       if (casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) setFree(m, layout, slab);
       work.claimsUndone++;
+    } else if (state === TAG_RELEASING) {
+      // Its pages may be gone or not; the resident bit, if still on, says that they may be there.
+      if (casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) setFree(m, layout, slab);
     } else if (state === TAG_OWNED || state === TAG_LARGE) {
       const large = state === TAG_LARGE;
       const classIndex = tagClass(tag) === LARGE_CLASS ? layout.classCount : tagClass(tag);

@@ -34,10 +34,11 @@ import {
   SLAB_FAST_OWNER,
   SLAB_TAG,
 } from "../memory/offsets.js";
+import { RELEASE_NOTHING, type ReleaseConfig } from "../memory/release-config.js";
 import { releaseRun } from "../slabs/large-run.js";
+import { releaseBeyondReserve } from "../slabs/release.js";
 import { collect, collectSlab } from "../slabs/remote-free.js";
 import { classShard, recycleSlab, removeFromBin, resetBins, unlinkOwn } from "../slabs/slab.js";
-import type { PageReleaser } from "../types.js";
 import { nextIncarnation, packSeat, SEAT_FREE, SEAT_LIVE, seatState, WHO_MASK } from "../words/seat-word.js";
 import { isHeldBy, retag, TAG_LARGE, TAG_ORPHANED, tagRing, tagState } from "../words/slab-tag.js";
 import { abandonSeat } from "./reap.js";
@@ -56,7 +57,7 @@ export function takeSeat(
   buffer: SharedArrayBuffer,
   layout: Layout,
   thread: ThreadTag,
-  pageReleaser: PageReleaser | undefined,
+  release: ReleaseConfig = RELEASE_NOTHING,
 ): Attachment {
   const m = new Int32Array(buffer, 0, layout.metadataWords);
   for (let seat = 1; seat <= layout.maxWorkers; seat++) {
@@ -66,7 +67,7 @@ export function takeSeat(
     const incarnation = nextIncarnation(word);
     const taken = packSeat(incarnation, whoOf(thread), SEAT_LIVE);
     if (!casSeq(m, index, word, taken)) continue;
-    const a = new Attachment(buffer, layout, seat, incarnation, taken, pageReleaser);
+    const a = new Attachment(buffer, layout, seat, incarnation, taken, release);
     storeSeq(m, a.seatBase + SEAT_THREAD, thread);
     try {
       settleIn(a);
@@ -137,6 +138,8 @@ export function leaveSeat(a: Attachment): void {
   // From here on nothing is allocated: taking slabs out of the bins one by one would walk long lists.
   resetBins(a);
   forEachOwn(a, (record) => giveUp(a, record));
+  // While the seat is still ours: whoever reaps it would give back what we hold.
+  releaseBeyondReserve(a);
   a.detached = true;
   addSeq(m, DEEP, 1);
   addSeq(m, PHASE, 1);

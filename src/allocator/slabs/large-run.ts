@@ -34,13 +34,13 @@ import {
   SLAB_ERA,
   SLAB_FAST_OWNER,
   SLAB_HEAD,
+  SLAB_LAST_CLASS,
   SLAB_OBJECT_SIZE,
   SLAB_PARTIAL_NEXT,
   SLAB_RUN,
   SLAB_SIZE_SHIFT,
   SLAB_SLOTS,
   SLAB_TAG,
-  SLAB_USED,
 } from "../memory/offsets.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { packTag, packTail, TAG_CLAIMED, TAG_FREE, TAG_LARGE, tagRing } from "../words/slab-tag.js";
@@ -53,9 +53,10 @@ import {
   linkOwn,
   NOT_LISTED,
   noteEra,
-  releasePages,
+  noteGivenBack,
   unlinkOwn,
 } from "./slab.js";
+import { useSlabs } from "./use.js";
 
 export const RUN_NONE = -1;
 export const RUN_CLOSED = -2;
@@ -120,6 +121,7 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
     if (retired) return HEAD_RETIRED;
     return closed ? RUN_CLOSED : taken;
   }
+  const fresh = useSlabs(a, head, length, shard);
   noteChange(m, a.seatBase, record, length, shard + C_NEW_SLAB);
   if (!casSeq(m, record + SLAB_TAG, claimed, packTag(TAG_LARGE, a.seat, LARGE_CLASS, ring))) {
     loseSeat(a);
@@ -127,13 +129,6 @@ export function tryRun(a: Attachment, head: number, length: number, era: number)
   }
   countChange(m, a.seatBase, length);
   setUpRun(a, record, ring);
-  let fresh = 0;
-  for (let i = 0; i < length; i++) {
-    if (m[recordAt(head + i) + SLAB_USED] === 0) {
-      m[recordAt(head + i) + SLAB_USED] = 1;
-      fresh++;
-    }
-  }
   // ALLOC after LARGE: a claim undone by a reaper must not leave an object in a FREE slab.
   m[record + SLAB_COUNTS] = (m[record + SLAB_COUNTS] as number) + COUNT_ALLOC;
   m[slotWord] = word + SLOT_ALLOC;
@@ -179,7 +174,6 @@ export function releaseRun(a: Attachment, record: number): void {
   }
   const shard = classShard(a, tag);
   foldCounts(m, a.seatBase, record, shard);
-  const bytes = releasePages(a, tag, head, length);
   const claimed = packTag(TAG_CLAIMED, a.seat, LARGE_CLASS, tagRing(tag));
   noteChange(m, a.seatBase, record, -length, shard + C_RECYCLED);
   if (!casSeq(m, record + SLAB_TAG, tag, claimed)) {
@@ -187,10 +181,16 @@ export function releaseRun(a: Attachment, record: number): void {
     return;
   }
   countChange(m, a.seatBase, length);
+  // For whoever releases the pages; a tail's words are its head's holder's. Published with each tag.
+  for (let slab = head; slab < head + length; slab++) {
+    m[recordAt(slab) + SLAB_LAST_CLASS] = layout.classCount;
+    m[recordAt(slab) + SLAB_ERA] = era;
+  }
   freeTails(m, layout, head, length);
   if (casSeq(m, record + SLAB_TAG, claimed, TAG_FREE)) setFree(m, layout, head);
   a.exhaustedPhase = Number.NaN;
-  noteRecycled(m, epochShard(a, tagRing(tag)), era, length, bytes);
+  noteGivenBack(a, length);
+  noteRecycled(m, epochShard(a, tagRing(tag)), era, length);
 }
 
 /** Frees the tails [head + 1, head + length) that still belong to `head`. */

@@ -14,9 +14,6 @@ import {
   C_ACQUIRE_TRIES,
   C_CACHE_MISS,
   C_CLAIM_RETRIES,
-  C_MADVISE_BYTES,
-  C_MADVISE_CALLS,
-  C_MADVISE_FAILURES,
   C_NEW_SLAB,
   C_RECYCLED,
   C_REUSED,
@@ -25,7 +22,7 @@ import {
   EPOCH_SHARD_WORDS,
   S_REFILLS,
 } from "../counters/fields.js";
-import { count, countLarge } from "../counters/record.js";
+import { count } from "../counters/record.js";
 import { countChange, noteChange } from "../counters/slab-changes.js";
 import { foldCounts, startCounts } from "../counters/slab-counts.js";
 import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";
@@ -38,6 +35,7 @@ import {
   LABEL_NONE,
   REC_BASE,
   SEAT_COUNTERS,
+  SEAT_GIVEN_BACK,
   SEAT_OWN,
   SEAT_WORD,
   SLAB_BIN,
@@ -46,6 +44,7 @@ import {
   SLAB_FAST_OWNER,
   SLAB_HEAD,
   SLAB_LABEL,
+  SLAB_LAST_CLASS,
   SLAB_OBJECT_SIZE,
   SLAB_OPENED_SEC,
   SLAB_OWN_NEXT,
@@ -54,13 +53,13 @@ import {
   SLAB_SIZE_SHIFT,
   SLAB_SLOTS,
   SLAB_TAG,
-  SLAB_USED,
 } from "../memory/offsets.js";
 import { openedAt } from "../words/epoch-table.js";
 import { EPOCH_ACTIVE, packRec, ringOf } from "../words/epoch-word.js";
 import { isHeldBy, packTag, TAG_CLAIMED, TAG_FREE, TAG_OWNED, tagClass, tagRing } from "../words/slab-tag.js";
 import { SLOT_FREE, SLOT_STATE_MASK } from "../words/slot-word.js";
 import { clearFree, setFree } from "./free-map.js";
+import { useSlabs } from "./use.js";
 
 /** SLAB_PARTIAL_NEXT of a slab that is in no partial list. */
 export const NOT_LISTED = -1;
@@ -331,6 +330,8 @@ export function claimSlab(a: Attachment, slab: number, classIndex: number, era: 
   }
   startCounts(m, record, bin);
   noteEra(m, record, era);
+  // Before the slab is OWNED: whoever adopts it from us, dead, writes to it without looking at that.
+  const fresh = useSlabs(a, slab, 1, bin) === 1;
   noteChange(m, a.seatBase, record, 1, bin + C_NEW_SLAB);
   // The words below are the owner's; publishing OWNED before them is harmless, because an adopter rebuilds
   // all of them from the slot words and never reads them.
@@ -344,12 +345,7 @@ export function claimSlab(a: Attachment, slab: number, classIndex: number, era: 
   linkOwn(a, record, ring);
   m[bin + BIN_CURRENT] = record;
   countChange(m, a.seatBase, 1);
-  if (m[record + SLAB_USED] === 0) {
-    m[record + SLAB_USED] = 1;
-    count(m, bin + C_CACHE_MISS, 1);
-  } else {
-    count(m, bin + C_REUSED, 1);
-  }
+  count(m, bin + (fresh ? C_CACHE_MISS : C_REUSED), 1);
   return CLAIM_WON;
 }
 
@@ -364,7 +360,8 @@ export function recycleSlab(a: Attachment, record: number): void {
   const shard = classShard(a, tag);
   const era = m[record + SLAB_ERA] as number;
   foldCounts(m, a.seatBase, record, shard);
-  const bytes = releasePages(a, tag, slab, 1);
+  // Published with the tag: for whoever releases the pages.
+  m[record + SLAB_LAST_CLASS] = tagClass(tag);
   noteChange(m, a.seatBase, record, -1, shard + C_RECYCLED);
   // The CAS publishes the FREE slot words before the tag; a plain store could overtake them.
   if (!casSeq(m, record + SLAB_TAG, tag, TAG_FREE)) {
@@ -374,29 +371,14 @@ export function recycleSlab(a: Attachment, record: number): void {
   countChange(m, a.seatBase, 1);
   setFree(m, layout, slab);
   a.exhaustedPhase = Number.NaN;
-  noteRecycled(m, epochShard(a, tagRing(tag)), era, 1, bytes);
+  noteGivenBack(a, 1);
+  noteRecycled(m, epochShard(a, tagRing(tag)), era, 1);
 }
 
-/** Offers slabs that are about to become FREE to the page releaser; returns the bytes released. The caller still owns them. */
-export function releasePages(a: Attachment, tag: number, slab: number, slabs: number): number {
-  if (a.pageReleaser === undefined) return 0;
-  const { m, layout } = a;
-  const shard = classShard(a, tag);
-  count(m, shard + C_MADVISE_CALLS, 1);
-  let bytes = -1;
-  try {
-    bytes = a.pageReleaser.release(
-      a.buffer,
-      layout.payloadOffset + slab * layout.slabSize,
-      slabs * layout.slabSize,
-    );
-  } catch {
-    // Counted as a failure below. Thrown further it would leave the slab half given back, and the caller of
-    // free() is not the one who could do anything about it.
-  }
-  if (bytes >= 0) countLarge(m, shard + C_MADVISE_BYTES, bytes);
-  else count(m, shard + C_MADVISE_FAILURES, 1);
-  return Math.max(0, bytes);
+/** Counts slabs this thread gave back, for whoever decides on releasing their pages. */
+export function noteGivenBack(a: Attachment, slabs: number): void {
+  const at = a.seatBase + SEAT_GIVEN_BACK;
+  a.m[at] = ((a.m[at] as number) + slabs) | 0;
 }
 
 /** Overwrites a freed object; called only where the heap was created with zeroOnFree. */

@@ -4,6 +4,7 @@
  *   31             21 20   17 16    11 10      3 2     0
  *   |     unused     | ring  | class  |  owner  | state |       FREE is the whole word 0
  *   |              head slab index              | state |       TAIL (state 5) only
+ *   |             0              |  owner  | state |       RELEASING (state 6)
  *
  * Written by  any seat claiming a FREE slab; after that only its owner, until the owner gives it up or a
  *             reaper takes it from a dead owner. Always by compare-and-swap.
@@ -20,6 +21,8 @@ export const TAG_OWNED = 2;
 export const TAG_ORPHANED = 3;
 export const TAG_LARGE = 4;
 export const TAG_TAIL = 5;
+/** Held for as long as its pages are given back to the system: as good as FREE to everybody but claimers. */
+export const TAG_RELEASING = 6;
 
 const STATE_MASK = 7;
 const OWNER_SHIFT = 3;
@@ -35,6 +38,11 @@ export function packTag(state: number, owner: number, classIndex: number, ring: 
 
 export function tagState(tag: number): number {
   return tag & STATE_MASK;
+}
+
+/** OWNED, ORPHANED or LARGE: there may be objects in it. */
+export function mayHoldObjects(state: number): boolean {
+  return state >= TAG_OWNED && state <= TAG_LARGE;
 }
 
 /** Owner seat, 0 = nobody. Meaningless for a TAIL: test the state first. */
@@ -76,7 +84,7 @@ export function isHeldBy(tag: number, seat: number): boolean {
   return (state === TAG_OWNED || state === TAG_LARGE) && ((tag >>> OWNER_SHIFT) & OWNER_MASK) === seat;
 }
 
-const STATE_NAMES = ["FREE", "CLAIMED", "OWNED", "ORPHANED", "LARGE", "TAIL", "INVALID(6)", "INVALID(7)"];
+const STATE_NAMES = ["FREE", "CLAIMED", "OWNED", "ORPHANED", "LARGE", "TAIL", "RELEASING", "INVALID(7)"];
 
 /** The tag in words, for reports. */
 export function describeTag(tag: number): string {
@@ -84,5 +92,6 @@ export function describeTag(tag: number): string {
   const name = STATE_NAMES[state] as string;
   if (tag === TAG_FREE) return name;
   if (state === TAG_TAIL) return `TAIL of ${tailHead(tag)}`;
+  if (state === TAG_RELEASING) return `${name}(seat ${tagOwner(tag)})`;
   return `${name}(seat ${tagOwner(tag)}, class ${tagClass(tag)}, epoch ${tagRing(tag)})`;
 }

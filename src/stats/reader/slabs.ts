@@ -12,11 +12,12 @@ import {
 } from "../../allocator/memory/offsets.js";
 import { isEraDiscarded } from "../../allocator/words/epoch-table.js";
 import { countRemoteFreed } from "../../allocator/words/remote-freed.js";
+import { isResident } from "../../allocator/words/resident-map.js";
 import {
-  TAG_CLAIMED,
+  mayHoldObjects,
   TAG_FREE,
   TAG_LARGE,
-  TAG_TAIL,
+  TAG_RELEASING,
   tagClass,
   tagOwner,
   tagState,
@@ -53,8 +54,11 @@ export interface SlabSums {
   /** Slabs by owner's seat; 0 is nobody. */
   readonly owned: Float64Array;
   readonly freeSlabs: number;
-  /** Those of them that were used before: their pages may be resident. */
+  /** Those of them that were used before, and those whose pages may still be resident. */
   readonly freeUsedSlabs: number;
+  readonly warmSlabs: number;
+  /** Slabs whose pages may be resident, free or not. */
+  readonly residentSlabs: number;
   readonly touchedSlabs: number;
   readonly orphanedSlabs: number;
 }
@@ -73,20 +77,26 @@ export function readSlabs(words: HeapWords): SlabSums {
   const seen = new Look();
   let freeSlabs = 0;
   let freeUsedSlabs = 0;
+  let warmSlabs = 0;
+  let residentSlabs = 0;
   let touchedSlabs = 0;
   for (let slab = 0; slab < layout.slabCount; slab++) {
     const record = recordAt(slab);
     const used = m[record + SLAB_USED] as number;
     touchedSlabs += used;
+    // Together with the tag, so that no more slabs are warm than free. Only a holder of the slab changes its bit.
+    const resident = isResident(m, layout, slab) ? 1 : 0;
+    residentSlabs += resident;
     for (let attempt = 0; ; attempt++) {
       const tag = loadSeq(m, record + SLAB_TAG);
       const state = tagState(tag);
-      if (state === TAG_FREE) {
+      if (state === TAG_FREE || state === TAG_RELEASING) {
         freeSlabs++;
         freeUsedSlabs += used;
+        warmSlabs += resident;
       }
       // A tail's run is counted at its head; a claimed slab has no object yet.
-      if (state === TAG_FREE || state === TAG_TAIL || state === TAG_CLAIMED) break;
+      if (!mayHoldObjects(state)) break;
       seen.take(words, slab, record, tag);
       if (loadSeq(m, record + SLAB_TAG) !== tag && attempt < RETRIES) continue;
       const owner = tagOwner(tag);
@@ -106,6 +116,8 @@ export function readSlabs(words: HeapWords): SlabSums {
     owned,
     freeSlabs,
     freeUsedSlabs,
+    warmSlabs,
+    residentSlabs,
     touchedSlabs,
     orphanedSlabs: owned[0] as number,
   };

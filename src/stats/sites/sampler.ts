@@ -8,7 +8,7 @@ import {
   type AllocKind,
   Attachment,
 } from "../../allocator/memory/attachment.js";
-import { integerOption, MAX_CAPACITY } from "../../allocator/memory/config.js";
+import { integerOption, MAX_CAPACITY } from "../../allocator/memory/options.js";
 import { randomFrom } from "../../allocator/memory/random.js";
 import { describe } from "../../allocator/memory/size-classes.js";
 import { handleSlot } from "../../allocator/words/handle.js";

@@ -10,6 +10,7 @@ import {
   type CloseFacts,
   noteClose,
   noteRecycled,
+  noteReleased,
   readClose,
 } from "../../../src/allocator/counters/epoch-facts.js";
 import { EF_CLOSE_ERA, EPOCH_SHARD_WORDS } from "../../../src/allocator/counters/fields.js";
@@ -35,24 +36,36 @@ function recycled(era: number, words = m, ...shards: number[]): Recycled {
 
 describe("slabs given back", () => {
   test("add up while the era is the newest", () => {
-    noteRecycled(m, SHARD, 16, 1, 4096);
-    noteRecycled(m, SHARD, 16, 3, 0);
-    noteRecycled(m, SHARD, 16, 1, 2 ** 33);
+    noteRecycled(m, SHARD, 16, 1);
+    noteReleased(m, SHARD, 16, 4096);
+    noteRecycled(m, SHARD, 16, 3);
+    noteRecycled(m, SHARD, 16, 1);
+    noteReleased(m, SHARD, 16, 2 ** 33);
     expect(recycled(16)).toEqual({ slabsRecycled: 5, madviseBytes: 4096 + 2 ** 33 });
   });
 
   test("start anew with a newer era, bytes included", () => {
-    noteRecycled(m, SHARD, 16, 5, 2 ** 33);
-    noteRecycled(m, SHARD, 32, 2, 0);
+    noteRecycled(m, SHARD, 16, 5);
+    noteReleased(m, SHARD, 16, 2 ** 33);
+    noteRecycled(m, SHARD, 32, 2);
     expect(recycled(32)).toEqual({ slabsRecycled: 2, madviseBytes: 0 });
     expect(recycled(16)).toEqual({ slabsRecycled: 0, madviseBytes: 0 });
   });
 
   test("of an older era are left to the counters", () => {
-    noteRecycled(m, SHARD, 32, 2, 100);
+    noteRecycled(m, SHARD, 32, 2);
+    noteReleased(m, SHARD, 32, 100);
     const before = m.slice();
-    noteRecycled(m, SHARD, 16, 7, 5000);
+    noteRecycled(m, SHARD, 16, 7);
+    noteReleased(m, SHARD, 16, 5000);
     expect(m).toEqual(before);
+  });
+
+  test("bytes released of an era nobody knew of yet begin its facts", () => {
+    noteReleased(m, SHARD, 16, 4096);
+    expect(recycled(16)).toEqual({ slabsRecycled: 0, madviseBytes: 4096 });
+    noteRecycled(m, SHARD, 16, 1);
+    expect(recycled(16)).toEqual({ slabsRecycled: 1, madviseBytes: 4096 });
   });
 
   test("of any order of eras: only those of the newest so far, of every shard that has any", () => {
@@ -65,7 +78,10 @@ describe("slabs given back", () => {
     fc.assert(
       fc.property(fc.array(note, { maxLength: 30 }), (notes) => {
         m.fill(0);
-        for (const { shard, lap, slabs, bytes } of notes) noteRecycled(m, shard, 16 * lap, slabs, bytes);
+        for (const { shard, lap, slabs, bytes } of notes) {
+          noteRecycled(m, shard, 16 * lap, slabs);
+          noteReleased(m, shard, 16 * lap, bytes);
+        }
         for (let era = 16; era <= 64; era += 16) {
           const expected = { slabsRecycled: 0, madviseBytes: 0 };
           for (const shard of [0, SHARD, 2 * SHARD]) {
@@ -83,11 +99,15 @@ describe("slabs given back", () => {
   });
 
   test("a reader at any access of the change of eras sees one era's facts or none", () => {
-    noteRecycled(m, SHARD, 16, 5, 4096);
+    noteRecycled(m, SHARD, 16, 5);
+    noteReleased(m, SHARD, 16, 4096);
     const seen: [Recycled, Recycled][] = [];
     watchWords(
       m,
-      (watched) => noteRecycled(watched, SHARD, 32, 1, 512),
+      (watched) => {
+        noteRecycled(watched, SHARD, 32, 1);
+        noteReleased(watched, SHARD, 32, 512);
+      },
       () => seen.push([recycled(16), recycled(32)]),
     );
     expect(seen.length).toBeGreaterThan(5);
@@ -107,6 +127,7 @@ describe("a close", () => {
     committedAfter: n - 1,
     rssBefore: 2 ** 32 * n + 7,
     rssAfter: 2 ** 31 + n,
+    releasedBytes: 2 ** 33 * n + 4096,
   });
 
   test("is read back whole, by its own era only", () => {
@@ -158,7 +179,10 @@ describe("a close", () => {
 });
 
 test("in a heap: what a seat gave back of one era, runs by their length, released bytes", () => {
-  const heap = smallHeap({ pageReleaser: { release: (_buffer, _at, bytes) => bytes } });
+  const heap = smallHeap({
+    pageReleaser: { release: (_buffer, _at, bytes) => bytes },
+    releasePolicy: { reserveBytes: 0 },
+  });
   const other = another(heap);
   heap.poll();
   const { id, era } = heap.currentEpoch;

@@ -41,12 +41,16 @@ describe("attach", () => {
 
   test("reads its ref and its options once", () => {
     const reads: string[] = [];
-    const options = { sameThread: true, pageReleaser: { release: () => 0 } };
+    const options = {
+      sameThread: true,
+      pageReleaser: { release: () => 0 },
+      releasePolicy: { reserveBytes: 2 * 4096 },
+    };
     const ref = heap.share();
     const other = SlabHeap.attach(fickle(ref, reads), fickle(options, reads));
     const expected = [...Object.keys(ref), ...Object.keys(options)];
     expect(reads.sort()).toEqual(expected.sort());
-    expect(other._a.pageReleaser).toBe(options.pageReleaser);
+    expect(other._a.rules).toMatchObject({ releaser: options.pageReleaser, reserveSlabs: 2 });
     other.detach();
   });
 

@@ -48,7 +48,14 @@ function facts(report: CloseReport): Omit<CloseReport, "durationNs"> {
 }
 
 function nothing(epoch: EpochRef, reason: CloseReport["reason"]): CloseReport {
-  const none = { slabsScanned: 0, slabsRecycled: 0, bytesRecycled: 0, objectsDiscarded: 0, durationNs: 0 };
+  const none = {
+    slabsScanned: 0,
+    slabsRecycled: 0,
+    bytesRecycled: 0,
+    bytesReleased: 0,
+    objectsDiscarded: 0,
+    durationNs: 0,
+  };
   return { epoch, applied: false, reason, ...none };
 }
 
@@ -70,6 +77,7 @@ describe("the report of a close", () => {
       slabsScanned: 5,
       slabsRecycled: 2,
       bytesRecycled: 2 * SLAB,
+      bytesReleased: 0,
       objectsDiscarded: 0,
     });
     expect(heap.epochInfo(epoch.id)).toMatchObject({ liveObjects: 5, slabs: 2, state: "CLOSING" });
@@ -108,6 +116,7 @@ describe("the report of a close", () => {
       slabsScanned: 0,
       slabsRecycled: 0,
       bytesRecycled: 0,
+      bytesReleased: 0,
     });
     expect(heap.verify().slabs).toBe(0);
   });
@@ -144,6 +153,7 @@ describe("the report of a discard", () => {
       slabsScanned: 5,
       slabsRecycled: 5,
       bytesRecycled: 5 * SLAB,
+      bytesReleased: 0,
       objectsDiscarded: 5,
     });
     for (const handle of live) expect(heap.isLive(handle)).toBe(false);
@@ -246,7 +256,7 @@ describe("what is written down", () => {
       .mockReturnValue(4096);
     const { epoch } = someSlabs();
     heap.closeEpoch(epoch);
-    const sizes = { rssBefore: 2 ** 33 + 5, rssAfter: 4096 };
+    const sizes = { rssBefore: 2 ** 33 + 5, rssAfter: 4096, releasedBytes: 0 };
     expect(written(heap, epoch)).toEqual({ atMs: now, committedBefore: 5, committedAfter: 3, ...sizes });
     heap.discardEpoch(epoch);
     expect(written(heap, epoch)).toMatchObject({ committedBefore: 3, committedAfter: 0, rssBefore: 4096 });

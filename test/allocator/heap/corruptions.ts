@@ -15,6 +15,7 @@ import {
   SLAB_RUN,
 } from "../../../src/allocator/memory/layout.js";
 import { clearFree } from "../../../src/allocator/slabs/free-map.js";
+import { clearResident } from "../../../src/allocator/words/resident-map.js";
 import {
   packTag,
   packTail,
@@ -23,6 +24,7 @@ import {
   TAG_LARGE,
   TAG_ORPHANED,
   TAG_OWNED,
+  TAG_RELEASING,
 } from "../../../src/allocator/words/slab-tag.js";
 import { SLOT_ALLOC, SLOT_FREE } from "../../../src/allocator/words/slot-word.js";
 import type { Corruption } from "./damage.js";
@@ -32,8 +34,18 @@ export const SHARED_CORRUPTIONS: readonly Corruption[] = [
   // -- tags
   [
     "a tag of no state",
-    (w) => w.tag(6, packTag(6, 0, 0, 0)),
-    ["slab 6: tag INVALID(6)(seat 0, class 0, epoch 0) is no known state"],
+    (w) => w.tag(6, packTag(7, 0, 0, 0)),
+    ["slab 6: tag INVALID(7)(seat 0, class 0, epoch 0) is no known state"],
+  ],
+  [
+    "a release nobody finishes",
+    (w) => w.tag(6, packTag(TAG_RELEASING, 2, 0, 0)),
+    ["slab 6: left RELEASING by seat 2: its thread is giving pages back, or died there and was not reaped"],
+  ],
+  [
+    "a slab in use that does not count as resident",
+    (w) => clearResident(w.m, w.heap._a.layout, 13),
+    ["slab 13: in use, but the resident map does not show it"],
   ],
   [
     "a claim nobody finishes",
@@ -192,7 +204,6 @@ export const SHARED_CORRUPTIONS: readonly Corruption[] = [
     "a tail given away",
     (w) => w.tag(15, packTag(TAG_OWNED, 4, 0, 0)),
     [
-      "slab 15: era 0 was never opened",
       "slab 15: owned by seat 4, where no thread sits: reap it",
       "slab 15: should be a TAIL of the run at slab 13, but is OWNED(seat 4, class 0, epoch 0)",
     ],

@@ -231,8 +231,11 @@ describe("attachments", () => {
     const other = SlabHeap.attach(heap.share(), { sameThread: true, pageReleaser: { release } });
     heap.poll();
     heap.free(heap.alloc(2 * SLAB));
+    heap.closeEpoch(heap.currentEpoch);
     expect(release).not.toHaveBeenCalled();
     other.free(other.alloc(2 * SLAB));
+    expect(release).not.toHaveBeenCalled(); // nor in a free
+    other.poll();
     expect(release).toHaveBeenCalledOnce();
     other.detach();
   });
@@ -264,6 +267,7 @@ describe("after detach", () => {
     releaseEpoch: [0],
     openDomain: [],
     poll: [],
+    trim: [],
     seats: [],
     reap: [2, 1],
     watch: [{ terminate: () => undefined }],

@@ -10,9 +10,9 @@ import {
   DEFAULT_CAPACITY,
   DEFAULT_MAX_WORKERS,
   DEFAULT_SLAB_SIZE,
-  MAX_CAPACITY,
   resolveConfig,
 } from "../../../src/allocator/memory/config.js";
+import { MAX_CAPACITY } from "../../../src/allocator/memory/options.js";
 import type { HeapOptions } from "../../../src/allocator/types.js";
 
 const WRONG_TYPES: readonly unknown[] = ["64", true, null, {}, [], () => 1, 1n, Symbol("x")];

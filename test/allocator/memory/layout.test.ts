@@ -32,12 +32,13 @@ const configs: fc.Arbitrary<HeapConfig> = fc
     ),
     maxWorkers: fc.integer({ min: 1, max: 255 }),
     zeroOnFree: fc.boolean(),
+    prefault: fc.boolean(),
   })
-  .map(({ slabExponent, capacity, classes, maxWorkers, zeroOnFree }) => {
+  .map(({ slabExponent, capacity, classes, maxWorkers, zeroOnFree, prefault }) => {
     const slabSize = 2 ** slabExponent;
     const option = typeof classes === "string" ? classes : classes.map((n) => n * 8).sort((a, b) => a - b);
     const sizeClasses = resolveSizeClasses(option, slabSize);
-    return { capacityBytes: capacity, slabSize, sizeClasses, maxWorkers, zeroOnFree };
+    return { capacityBytes: capacity, slabSize, sizeClasses, maxWorkers, zeroOnFree, prefault };
   });
 
 /** [first word, words, name] of every region of metadata. */
@@ -170,7 +171,7 @@ function wordsNamed(prefix: string, except: readonly string[]): [string, number,
 
 test("words of a slab record do not overlap; what the owner writes on every operation is on the second line", () => {
   const slab = wordsNamed("SLAB_", ["SLAB_WORDS", "SLAB_SHIFT_WORDS", "SLAB_BASE"]);
-  expect(slab).toHaveLength(20);
+  expect(slab).toHaveLength(21);
   expect(L.SLAB_WORDS).toBe(2 * LINE);
   expectDisjoint(L.SLAB_WORDS, slab);
   const hot = [L.SLAB_COUNTS, L.SLAB_HEAD, L.SLAB_FOLDED, L.SLAB_COLLECTING];
@@ -182,7 +183,7 @@ test("words of a slab record do not overlap; what the owner writes on every oper
 test("words of a seat's opening lines do not overlap; the note of a count is with what its holder writes", () => {
   const arrays = ["SEAT_SREF", "SEAT_DEPTH", "SEAT_OWN"];
   const seat = wordsNamed("SEAT_", [...arrays, "SEAT_COUNTERS"]);
-  expect(seat).toHaveLength(17);
+  expect(seat).toHaveLength(18);
   const rings = arrays.map((name): [string, number, number] => [
     name,
     (L as unknown as Record<string, number>)[name],
@@ -237,6 +238,7 @@ describe("the largest heap", () => {
     sizeClasses: resolveSizeClasses("default", 65536),
     maxWorkers: 255,
     zeroOnFree: false,
+    prefault: false,
   };
 
   test("4 GiB fit when the runtime has no limit", () => {

@@ -1,22 +1,14 @@
 /**
  * Defends: a slab hands out each of its slots once, lowest address first and the slot freed last next; it stays
- * reachable when it fills up and empties; retired slots are skipped for good; pages are offered to the releaser
- * exactly when slabs become free, and a releaser that fails harms nothing.
- * Method: one small heap; slots near their last generation are written directly; a fake releaser keeps a log.
+ * reachable when it fills up and empties; retired slots are skipped for good.
+ * Method: one small heap; slots near their last generation are written directly.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import {
-  C_MADVISE_BYTES,
-  C_MADVISE_CALLS,
-  C_MADVISE_FAILURES,
-  C_RECYCLED,
-} from "../../../src/allocator/counters/fields.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
-import type { Handle, PageReleaser } from "../../../src/allocator/types.js";
+import type { Handle } from "../../../src/allocator/types.js";
 import { LAST_GENERATION, SLOT_RETIRED, slotState } from "../../../src/allocator/words/slot-word.js";
 import {
   another,
-  classCounter,
   expectHealthy,
   expectWholeMemoryBack,
   fill,
@@ -152,91 +144,5 @@ describe("the last generation", () => {
     heap.poll();
     expectHealthy(heap);
     expect(fill(heap, 64)).toHaveLength(16 * 64 - 2);
-  });
-});
-
-describe("page releaser", () => {
-  class Log implements PageReleaser {
-    readonly calls: [number, number][] = [];
-    result: (bytes: number) => number = (bytes) => bytes;
-    release(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number): number {
-      expect(buffer).toBe(releasing.buffer);
-      this.calls.push([byteOffset, byteLength]);
-      return this.result(byteLength);
-    }
-  }
-  let log: Log;
-  let releasing: SlabHeap;
-  beforeEach(() => {
-    log = new Log();
-    releasing = smallHeap({ pageReleaser: log });
-  });
-  afterEach(() => releasing.detach());
-
-  const at = (slab: number): number => releasing._a.layout.payloadOffset + slab * SLAB;
-
-  test("is offered exactly the slabs that become free, runs in one call", () => {
-    const small = releasing.alloc(64);
-    const run = releasing.alloc(3 * SLAB);
-    expect(log.calls).toEqual([]);
-    releasing.free(run);
-    expect(log.calls).toEqual([[at(13), 3 * SLAB]]);
-    releasing.free(small);
-    expect(log.calls).toHaveLength(1); // its epoch is open: the slab is kept
-    releasing.advanceEpoch();
-    expect(log.calls[1]).toEqual([at(0), SLAB]);
-    expect(classCounter(releasing, 0, C_MADVISE_CALLS)).toBe(1);
-    expect(classCounter(releasing, 0, C_MADVISE_BYTES)).toBe(SLAB);
-    expect(classCounter(releasing, 3, C_MADVISE_BYTES)).toBe(3 * SLAB);
-  });
-
-  test("that reports failure is counted, and the slab is free all the same", () => {
-    log.result = () => -1;
-    releasing.free(releasing.alloc(SLAB));
-    expect(classCounter(releasing, 3, C_MADVISE_FAILURES)).toBe(1);
-    expect(classCounter(releasing, 3, C_MADVISE_BYTES)).toBe(0);
-    expect(releasing.verify()).toMatchObject({ ok: true, slabs: 0 });
-  });
-
-  test.each<[string, () => void]>([
-    [
-      "a free",
-      () => {
-        const handle = releasing.alloc(64);
-        releasing.advanceEpoch();
-        releasing.free(handle);
-      },
-    ],
-    ["a large free", () => void releasing.free(releasing.alloc(2 * SLAB))],
-    [
-      "a discard",
-      () => {
-        releasing.alloc(64);
-        releasing.alloc(128);
-        releasing.alloc(SLAB);
-        releasing.discardEpoch(releasing.currentEpoch);
-      },
-    ],
-  ])("that throws in %s costs no slab", (_name, step) => {
-    log.result = () => {
-      throw new Error("no such page");
-    };
-    try {
-      step();
-    } catch {
-      // Whether the caller hears of it is not the point here.
-    }
-    log.result = (bytes) => bytes;
-    expect(releasing.verify().problems).toEqual([]);
-    expectWholeMemoryBack(releasing);
-  });
-
-  test("belongs to one attachment: another thread's frees do not use it", () => {
-    const other = another(releasing);
-    const handle = other.alloc(SLAB);
-    other.free(handle);
-    expect(log.calls).toEqual([]);
-    expect(classCounter(other, 3, C_RECYCLED)).toBe(1);
-    other.detach();
   });
 });

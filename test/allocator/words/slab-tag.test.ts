@@ -59,5 +59,6 @@ test("tags are described in words", () => {
   expect(T.describeTag(0)).toBe("FREE");
   expect(T.describeTag(T.packTail(7))).toBe("TAIL of 7");
   expect(T.describeTag(T.packTag(T.TAG_OWNED, 3, 2, 1))).toBe("OWNED(seat 3, class 2, epoch 1)");
-  expect(T.describeTag(6)).toContain("INVALID");
+  expect(T.describeTag(T.packTag(T.TAG_RELEASING, 3, 0, 0))).toBe("RELEASING(seat 3)");
+  expect(T.describeTag(7)).toContain("INVALID");
 });

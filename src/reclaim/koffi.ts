@@ -1,0 +1,87 @@
+/**
+ * The package koffi, where the user has installed it: 2.12 to 3.x (older ones do not know shared memory on Node 20). Types
+ * are those parts that are used, by structure.
+ */
+import { builtin, type Host } from "./host.js";
+import { MADVISE, MEMMOVE, type Opened, openChecked, PAGE_SIZE } from "./libc.js";
+
+interface Koffi {
+  readonly version?: string;
+  load(path: string | null): {
+    func(
+      name: string,
+      result: string,
+      parameters: readonly string[],
+    ): (...args: unknown[]) => number | bigint;
+  };
+  address?(view: Uint8Array): number | bigint;
+}
+
+interface NodeModule {
+  createRequire(from: string): Require;
+}
+type Require = ((id: string) => unknown) & { resolve(id: string): string };
+
+export function openKoffi(host: Host): Opened {
+  return openChecked("koffi", () => {
+    const load = findKoffi(host);
+    if (load === undefined) return { why: "koffi is not installed" };
+    const koffi = load();
+    const title = `koffi ${koffi.version ?? "of unknown version"}`;
+    return openChecked(title, () => {
+      // null: what is loaded already. No library is searched for.
+      const process = koffi.load(null);
+      const madvise = process.func(MADVISE, "int", ["uintptr_t", "size_t", "int"]);
+      const pageSize = process.func(PAGE_SIZE, "int", []);
+      const memmove = process.func(MEMMOVE, "uintptr_t", ["void *", "void *", "size_t"]);
+      return {
+        title,
+        pageBytes: Number(pageSize()),
+        keep: process,
+        madvise: (address, length, advice) => Number(madvise(address, length, advice)),
+        addressOf: addressFunction(koffi, memmove),
+      };
+    });
+  });
+}
+
+/** `koffi.address` knows views since 2.16. Asked of shared memory, because that is what it will be asked for. */
+function addressFunction(
+  koffi: Koffi,
+  memmove: (...args: unknown[]) => number | bigint,
+): (view: Uint8Array) => number {
+  try {
+    koffi.address?.(new Uint8Array(new SharedArrayBuffer(8)));
+    if (koffi.address !== undefined) return (view) => Number(koffi.address?.(view));
+  } catch {
+    // An older one, which takes pointers only.
+  }
+  return (view) => Number(memmove(view, view, 0));
+}
+
+/**
+ * Where koffi is, as seen from this package (its peer) or from the program that runs (for packages that are linked, or
+ * bundled to a place of their own). Not from the current folder: a program must not load native code because of where it
+ * was started.
+ */
+function findKoffi({ globals, moduleUrl }: Host): (() => Koffi) | undefined {
+  const modules = builtin<NodeModule>(globals, "node:module");
+  if (modules === undefined) return undefined;
+  for (const from of [moduleUrl, globals.process?.argv?.[1]]) {
+    const load = requireFrom(modules, from);
+    if (load !== undefined) return load;
+  }
+  return undefined;
+}
+
+function requireFrom(modules: NodeModule, from: string | undefined): (() => Koffi) | undefined {
+  if (from === undefined || from === "") return undefined;
+  try {
+    const require = modules.createRequire(from);
+    const path = require.resolve("koffi");
+    return () => require(path) as Koffi;
+  } catch {
+    // Not installed there, or `from` is no file.
+    return undefined;
+  }
+}
