@@ -8,7 +8,7 @@ import {
 import { type Advice, adviceFor } from "./advice.js";
 import { openBun } from "./bun.js";
 import { openDeno } from "./deno.js";
-import { type Host, type Runtime, runtimeOf, thisHost } from "./host.js";
+import { type Host, inWorkerThread, type Runtime, runtimeOf, thisHost } from "./host.js";
 import { openKoffi } from "./koffi.js";
 import type { Opened } from "./libc.js";
 import { openNodeFfi } from "./node-ffi.js";
@@ -41,6 +41,13 @@ const ORDER: Readonly<Record<Runtime["name"], readonly LibcBackend[]>> = {
   other: [],
 };
 
+/**
+ * koffi's binding aborts the process where a worker is terminated in the few milliseconds it takes to load. Threads that
+ * may be terminated at any instruction are what heaps are for, so it is loaded there only on request.
+ */
+const UNSAFE_IN_WORKERS =
+  "koffi is not loaded in a worker thread unasked (terminating the worker just then would end the process; the main thread's releaser serves the whole heap)";
+
 const KNOWN: readonly string[] = [...Object.keys(BACKENDS), "none"];
 
 /** The one of this thread: modules are loaded once per thread. */
@@ -55,13 +62,16 @@ let found: SystemPageReleaser | undefined;
  * prompts or waits. The same object each time on one thread; `"none"` is looked for again, since a permission may have been
  * granted. Every thread calls it for itself.
  *
+ * Worker threads of Node do not load koffi this way: a worker that is terminated in that moment ends the process. Let the
+ * main thread attach with a releaser, or use {@link createPageReleaser} where no worker is terminated while it starts.
+ *
  * @example
  * ```ts
  * const pageReleaser = autoPageReleaser();
  * if (!pageReleaser.enabled) console.warn(pageReleaser.reason);
  * const heap = SlabHeap.create({ pageReleaser });
  * const worker = new Worker(url, { workerData: heap.share() });
- * // in the worker: SlabHeap.attach(workerData, { pageReleaser: autoPageReleaser() })
+ * // in the worker: SlabHeap.attach(workerData, { pageReleaser: autoPageReleaser() }); "none" is fine there
  * ```
  */
 export function autoPageReleaser(): SystemPageReleaser {
@@ -80,7 +90,8 @@ export function autoPageReleaser(): SystemPageReleaser {
  *
  * @example
  * ```ts
- * // Node 26 has node:ffi, which prints a warning that it is experimental; koffi does not.
+ * // Node 26 has node:ffi, which prints a warning that it is experimental; koffi does not. In a worker: only
+ * // where nobody terminates it while it starts.
  * const heap = SlabHeap.create({ pageReleaser: createPageReleaser("koffi") });
  * ```
  */
@@ -101,6 +112,10 @@ export function chooseReleaser(host: Host): SystemPageReleaser {
     const advice = adviceFor(runtime.platform);
     if (typeof advice === "string") return noReleaser(sentence("No pages are released", [advice]));
     for (const backend of ORDER[runtime.name]) {
+      if (backend === "koffi" && inWorkerThread(host.globals)) {
+        failures.push(UNSAFE_IN_WORKERS);
+        continue;
+      }
       const opened = BACKENDS[backend].open(host, runtime, advice);
       if (!("why" in opened)) {
         const reason = sentence(`Pages are released through ${opened.title}`, failures);

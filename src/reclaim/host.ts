@@ -57,6 +57,11 @@ export function runtimeOf({ Deno, Bun, process }: Globals): Runtime {
     : { name: "other", title: "this runtime", platform };
 }
 
+/** True in a worker thread of Node (or of a runtime that has Node's modules). */
+export function inWorkerThread(globals: Globals): boolean {
+  return builtin<{ isMainThread?: boolean }>(globals, "node:worker_threads")?.isMainThread === false;
+}
+
 /** A built-in module by its name, or undefined. The types of the runtime's modules are ours: see where they are used. */
 export function builtin<T>(globals: Globals, id: string): T | undefined {
   return globals.process?.getBuiltinModule?.(id) as T | undefined;

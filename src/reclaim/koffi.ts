@@ -22,7 +22,19 @@ interface NodeModule {
 }
 type Require = ((id: string) => unknown) & { resolve(id: string): string };
 
+/**
+ * Once per thread: a worker that is terminated while koffi loads, or while it is told of a function, ends the process.
+ * Calls of the functions are no such moment.
+ */
+const openedOn = new WeakMap<Host, Opened>();
+
 export function openKoffi(host: Host): Opened {
+  const opened = openedOn.get(host) ?? open(host);
+  if (!("why" in opened)) openedOn.set(host, opened);
+  return opened;
+}
+
+function open(host: Host): Opened {
   return openChecked("koffi", () => {
     const load = findKoffi(host);
     if (load === undefined) return { why: "koffi is not installed" };

@@ -88,6 +88,21 @@ test.each(NONE)("none on %s", (_, globals, why) => {
   expect(releaser.reason).toBe(`No pages are released, since ${why}.`);
 });
 
+test("koffi is loaded in worker threads on request only: loading may not be cut short by terminate()", () => {
+  const loads: string[] = [];
+  const modules = modulesWith(() => {
+    loads.push("koffi");
+    return realKoffi();
+  });
+  const thread = (isMainThread: boolean) =>
+    host(nodeGlobals({ ...modules, "node:worker_threads": { isMainThread } }));
+  const unasked = chooseReleaser(thread(false));
+  expect([unasked.backend, loads]).toEqual(["none", []]);
+  expect(unasked.reason).toContain("koffi is not loaded in a worker thread unasked");
+  expect(chooseReleaser(thread(true)).backend).toBe("koffi");
+  expect(createOn(thread(false), "koffi").backend).toBe("koffi");
+});
+
 test.each([
   [
     "throws",

@@ -62,14 +62,10 @@ export function pollAndRelease(a: Attachment): void {
   if (hasUnreleased(a)) releaseBeyondReserve(a);
 }
 
-/** Idle ticks between two looks at slabs that threads without a releaser have given back. */
-const LOOK_INTERVAL_TICKS = 20;
-
 /** What a thread's idle timer does about pages: a close's leftovers, those of other threads, and decay. */
 export class IdleReleaser {
   private readonly a: Attachment;
   private readonly decay: Decay | undefined;
-  private ticks = 0;
 
   constructor(a: Attachment) {
     const { releaser, decayMs } = a.rules;
@@ -80,8 +76,7 @@ export class IdleReleaser {
   tick(): void {
     const { a } = this;
     if (a.detached || !mayRelease(a)) return;
-    this.ticks++;
-    if (hasUnreleased(a) || this.ticks % LOOK_INTERVAL_TICKS === 0) releaseBeyondReserve(a);
+    releaseBeyondReserve(a);
     if (this.decay === undefined) return;
     const keep = this.decay.allowed(countWarm(a.m, a.layout), givenBackByAll(a), performance.now());
     releaseWarm(a, keep, newReleaseTally());

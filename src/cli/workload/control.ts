@@ -33,6 +33,7 @@ export const TALLY_FIELDS = [
   "out_of_memory",
   "epoch_closed",
   "checked_full",
+  "close_calls",
   "advances",
   "slabs_scanned",
   "slabs_recycled",

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { SlabHeap } from "../../index.js";
 import type { Damage, WorkerLeaks, WorkerMessage, WorkerTask } from "./messages.js";
 import type { Random } from "./random.js";
+import type { ReleaserRecord } from "./release.js";
 
 /** Findings kept for the report; the tallies count all of them. */
 const MAX_KEPT_DAMAGE = 50;
@@ -25,13 +26,23 @@ export interface CrewRecord {
   readonly errors: string[];
   readonly damage: Damage[];
   readonly leaked: WorkerLeaks[];
+  /** How the workers give pages back, by what the first of them says; undefined until it does. */
+  releaser: ReleaserRecord | undefined;
 }
 
 /** The parts of a worker's task that all workers share. */
 export type SharedTask = Omit<WorkerTask, "heap" | "slot" | "worker">;
 
 export class Crew {
-  readonly record: CrewRecord = { started: 0, kills: 0, reaped: 0, errors: [], damage: [], leaked: [] };
+  readonly record: CrewRecord = {
+    started: 0,
+    kills: 0,
+    reaped: 0,
+    errors: [],
+    damage: [],
+    leaked: [],
+    releaser: undefined,
+  };
   readonly #heap: SlabHeap;
   readonly #task: SharedTask;
   readonly #members: Member[] = [];
@@ -117,6 +128,7 @@ export class Crew {
     switch (message.type) {
       case "ready":
         if (member.state === "starting") member.state = "working";
+        this.record.releaser ??= message.releaser;
         break;
       case "stopped":
         if (member.state !== "killed") member.state = "stopped";

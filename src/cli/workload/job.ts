@@ -75,6 +75,8 @@ export class JobContext {
     this.tally.requests++;
     if (!this.#control.countRequest(this.plan.epochEvery)) return;
     const report = this.heap.closeEpoch(epoch);
+    // The epoch may have been closed already, by a thread that was in it too: the call drains what is this thread's.
+    this.tally.close_calls++;
     if (report.applied) this.tally.advances++;
     this.tally.slabs_scanned += report.slabsScanned;
     this.tally.slabs_recycled += report.slabsRecycled;

@@ -1,6 +1,7 @@
 /** What the main thread hands a worker, and what a worker tells the main thread. */
 import type { HeapRef } from "../../index.js";
 import type { WorkloadPlan } from "./plan.js";
+import type { ReleaserRecord } from "./release.js";
 
 /** A worker's `workerData`. */
 export interface WorkerTask {
@@ -55,7 +56,7 @@ export interface LeakedEpoch {
 }
 
 export type WorkerMessage =
-  | { readonly type: "ready" }
+  | { readonly type: "ready"; readonly releaser: ReleaserRecord }
   | { readonly type: "damage"; readonly damage: Damage }
   /** Holds nothing but leaks, hands nothing over any more. */
   | { readonly type: "stopped" }

@@ -3,6 +3,7 @@ import type { HeapOptions } from "../../index.js";
 import { badValue, checkedValue, type OptionTable } from "../args.js";
 import { parseBytes } from "../format.js";
 import { type FreePolicy, PATTERN_NAMES } from "./patterns.js";
+import { RELEASE_CHOICES } from "./release.js";
 
 const GIB = 1024 ** 3;
 const MAX_THREADS = 64;
@@ -57,7 +58,7 @@ export const WORKLOAD_OPTIONS: OptionTable = {
     value: "PCT",
     min: 0,
     max: 100,
-    help: "objects handed to another worker to free (default 10)",
+    help: "objects handed to another worker to free (default 10; kernel: 0)",
   },
   capacity: {
     kind: "bytes",
@@ -74,6 +75,27 @@ export const WORKLOAD_OPTIONS: OptionTable = {
     help: "bytes per slab, a power of two",
   },
   "size-classes": { kind: "text", value: "LIST", help: "default, seed or a list such as 64,128,256" },
+  release: {
+    kind: "choice",
+    choices: RELEASE_CHOICES,
+    value: "HOW",
+    help: "give pages of free slabs back to the system: auto (default; what the runtime offers) or none",
+  },
+  reserve: {
+    kind: "bytes",
+    value: "BYTES",
+    min: 0,
+    max: 4 * GIB,
+    help: "free slabs that closes leave resident (default 0 for kernel, else by capacity)",
+  },
+  decay: {
+    kind: "duration",
+    value: "TIME",
+    min: 50,
+    max: 3_600_000,
+    help: "give back slabs that stay unused over that time, the reserve too (default: never)",
+  },
+  "no-release-on-close": { kind: "flag", help: "closes give nothing back; --decay still does" },
   seed: {
     kind: "integer",
     value: "N",

@@ -20,6 +20,10 @@ export interface Pattern {
   /** The epoch is closed after that many requests of all workers together. */
   readonly epochEvery: number;
   readonly freePolicy: FreePolicy;
+  /** Share of the objects that another thread frees; absent: 10. */
+  readonly handoffPercent?: number;
+  /** Bytes of free slabs that a close leaves resident; absent: the heap's default. */
+  readonly reserveBytes?: number;
 }
 
 const WITHIN_REQUEST: FreePolicy = { kind: "within_req" };
@@ -65,13 +69,16 @@ export const PATTERNS: Readonly<Record<PatternName, Pattern>> = {
     freePolicy: WITHIN_REQUEST,
   },
   kernel: {
-    shows: "whole slabs filled and given back, request by request",
+    shows: "slabs filled and given back, their pages to the system at once: no reserve stays",
     requestRate: 2000,
     objectsMin: 300,
     objectsMax: 300,
     objectSize: 256,
     epochEvery: 1,
     freePolicy: WITHIN_REQUEST,
+    // As there: what a request took is empty when it is closed, and goes back to the system there and then.
+    handoffPercent: 0,
+    reserveBytes: 0,
   },
 };
 

@@ -4,6 +4,7 @@ import { DEFAULT_SLAB_SIZE, type HeapOptions } from "../../index.js";
 import { badValue, type ParsedOptions, UsageError } from "../args.js";
 import { epochPolicy, freePolicy, sizeClassList } from "./options.js";
 import { type FreePolicy, PATTERNS, type PatternName } from "./patterns.js";
+import { type ReleasePlan, releasePlan } from "./release.js";
 import { capacityFor } from "./sizing.js";
 import { readTrace, type Trace } from "./trace-file.js";
 
@@ -32,6 +33,8 @@ export interface WorkloadPlan {
   readonly killRate: number;
   /** Self-test: scribble over a live object of every worker. */
   readonly injectDamage: boolean;
+  /** How every thread gives pages back. */
+  readonly release: ReleasePlan;
 }
 
 /** A plan with what only the main thread needs. */
@@ -44,6 +47,8 @@ export interface WorkloadSetup {
 
 /** Options that describe synthetic requests and mean nothing for a trace. */
 const REQUEST_ONLY = ["pattern", "req-rate", "objs-min", "objs-max", "size", "free-policy"];
+/** So that frees from foreign threads happen in every run. */
+const USUAL_HANDOFF_PERCENT = 10;
 /** A leaked object keeps its whole slab: small slabs let a run leak for longer. */
 const LEAK_SLAB_SIZE = 4096;
 
@@ -90,11 +95,12 @@ function planOf(options: ParsedOptions, isTrace: boolean): WorkloadPlan {
     objectSize: options.number("size") ?? pattern.objectSize,
     epochEvery: epochPolicy(options.text("epoch-policy")) ?? (isTrace ? 1 : pattern.epochEvery),
     freePolicy: freePolicy(options.text("free-policy")) ?? pattern.freePolicy,
-    handoffPercent: handoff(options.number("handoff"), threads),
+    handoffPercent: handoff(options.number("handoff"), isTrace ? undefined : pattern.handoffPercent, threads),
     checkEvery: options.number("check-every") ?? 16,
     seed: options.number("seed") ?? 1,
     killRate: kills ? (options.number("kill-rate") ?? 2) : 0,
     injectDamage: options.has("inject-damage"),
+    release: releasePlan(options, isTrace ? undefined : pattern.reserveBytes),
   };
 }
 
@@ -126,8 +132,8 @@ function refuse(options: ParsedOptions, names: readonly string[], why: string): 
   if (given !== undefined) throw new UsageError(`--${given}: ${why}; leave one of them out`);
 }
 
-function handoff(percent: number | undefined, threads: number): number {
-  if (threads > 1) return percent ?? 10;
+function handoff(percent: number | undefined, usual: number | undefined, threads: number): number {
+  if (threads > 1) return percent ?? usual ?? USUAL_HANDOFF_PERCENT;
   if (percent === undefined || percent === 0) return 0;
   throw badValue(
     "--handoff",

@@ -33,7 +33,16 @@ export class ProgressLine {
     if (this.#streams.errIsTerminal) this.#streams.err.write(CLEAR_LINE);
   }
 
-  #text({ elapsedSec, tally, counters, slabSize, rssBytes, working, kills }: RunProgress): string {
+  #text({
+    elapsedSec,
+    tally,
+    counters,
+    slabSize,
+    rssBytes,
+    releasedBytes,
+    working,
+    kills,
+  }: RunProgress): string {
     const operations = counters.allocCount + counters.freeCount;
     const perSec = (operations - this.#lastOperations) / Math.max(0.001, elapsedSec - this.#lastElapsed);
     this.#lastOperations = operations;
@@ -47,6 +56,7 @@ export class ProgressLine {
       `live ${formatCount(counters.liveObjects)}`,
       `committed ${formatBytes(counters.committedSlabs * slabSize)}`,
       `RSS ${formatBytes(rssBytes)}`,
+      ...(releasedBytes > 0 ? [`given back ${formatBytes(releasedBytes)}`] : []),
       `${working} working`,
       ...(kills > 0 ? [`${kills} killed`] : []),
       ...(tally.damage > 0 ? [`DAMAGE ${tally.damage}`] : []),

@@ -3,6 +3,7 @@ import { formatBytes, formatCount, formatRate, formatSeconds, formatShare, plura
 import { type Column, renderTable } from "../tables/index.js";
 import type { EpochRow } from "./closing.js";
 import type { LeakSummary } from "./messages.js";
+import { pageRows, pageTable } from "./page-text.js";
 import type { Parameters, WorkloadReport } from "./report.js";
 
 const ENDED: Readonly<Record<WorkloadReport["ended_by"], string>> = {
@@ -19,6 +20,7 @@ export function renderReport(report: WorkloadReport): string {
     headline(report),
     "",
     ...summary(report),
+    ...pageTable(report),
     "",
     "Epochs when all workers had ended (older: objects of earlier eras in the same ring slot)",
     renderTable(EPOCH_COLUMNS, report.epochs),
@@ -80,8 +82,9 @@ function summary(report: WorkloadReport): string[] {
     [
       "memory peak",
       `${formatBytes(m.peak_committed_bytes)} committed (${formatCount(m.peak_committed_slabs)} x ` +
-        `${formatBytes(m.slab_bytes)} of ${formatBytes(m.capacity_bytes)}), process RSS ${formatBytes(m.peak_rss_bytes)}`,
+        `${formatBytes(m.slab_bytes)} of ${formatBytes(m.capacity_bytes)})`,
     ],
+    ...pageRows(report),
   ];
   if (workers.kills > 0) {
     const lost = plural(report.closing.lost_live_objects, "object");

@@ -5,8 +5,10 @@
 import type { HeapCounters } from "../../index.js";
 import type { EpochRow, VerifyRecord } from "./closing.js";
 import type { Damage, LeakSummary } from "./messages.js";
+import { type PageReport, pageReport } from "./page-report.js";
 import { describeEpochPolicy, describeFreePolicy } from "./patterns.js";
 import type { WorkloadSetup } from "./plan.js";
+import type { ReleaseChoice } from "./release.js";
 import type { EndReason, RunRecord } from "./run.js";
 
 export interface WorkloadReport {
@@ -57,8 +59,13 @@ export interface WorkloadReport {
     readonly peak_committed_bytes: number;
     readonly peak_committed_slabs: number;
     readonly rss_bytes_at_start: number;
+    /** When the workers had attached and work began. */
+    readonly rss_bytes_at_begin: number;
     readonly peak_rss_bytes: number;
+    /** When everything was freed, before the threads ended. */
+    readonly rss_bytes_at_end: number;
   };
+  readonly page_release: PageReport;
   readonly workers: {
     readonly started: number;
     readonly kills: number;
@@ -100,6 +107,12 @@ export interface Parameters {
   readonly check_every: number;
   readonly seed: number;
   readonly kill_rate: number;
+  readonly release: ReleaseChoice;
+  readonly release_on_close: boolean;
+  /** null: the heap's default, by its capacity. */
+  readonly reserve_bytes: number | null;
+  /** 0: never. */
+  readonly decay_ms: number;
 }
 
 /** The document of a finished run. */
@@ -150,8 +163,11 @@ export function buildReport(run: RunRecord): WorkloadReport {
       peak_committed_bytes: counters.peakCommittedSlabs * slabSize,
       peak_committed_slabs: counters.peakCommittedSlabs,
       rss_bytes_at_start: run.rssAtStart,
-      peak_rss_bytes: run.peakRss,
+      rss_bytes_at_begin: run.pages.rssAtBegin,
+      peak_rss_bytes: run.pages.peakRss,
+      rss_bytes_at_end: run.pages.rssAtEnd,
     },
+    page_release: pageReport(run.releaser, run.pages),
     workers: { started: crew.started, kills: crew.kills, reaped: crew.reaped, errors: crew.errors },
     damage: { count: tally.damage, objects_checked_in_full: tally.checked_full, findings: crew.damage },
     verify: closing.verify,
@@ -188,5 +204,9 @@ function parametersOf({ plan, trace, tracePath }: WorkloadSetup): Parameters {
     check_every: plan.checkEvery,
     seed: plan.seed,
     kill_rate: plan.killRate,
+    release: plan.release.choice,
+    release_on_close: plan.release.policy.onClose ?? true,
+    reserve_bytes: plan.release.policy.reserveBytes ?? null,
+    decay_ms: plan.release.policy.decayMs ?? 0,
   };
 }

@@ -8,12 +8,16 @@ import { Crew, type CrewRecord } from "./crew.js";
 import { createRings } from "./handoff.js";
 import { mergeLeaks } from "./leaks.js";
 import type { LeakSummary } from "./messages.js";
+import { type PageRecord, PageWatch } from "./page-watch.js";
 import { checkFits, type WorkloadSetup } from "./plan.js";
 import { Random } from "./random.js";
+import { describeReleaser, type ReleaserRecord, releaseOptions } from "./release.js";
 
 /** A worker that has not stopped by then is stuck. */
 const STOP_TIMEOUT_MS = 30_000;
 const SAMPLE_MS = 100;
+/** Share of the time that looking at pages may take at most: a look reads every slab of the heap. */
+const LOOK_SHARE = 0.2;
 
 export type EndReason = "duration" | "repeat" | "interrupted" | "worker-error";
 
@@ -25,6 +29,8 @@ export interface RunProgress {
   readonly slabSize: number;
   readonly capacity: number;
   readonly rssBytes: number;
+  /** Given back to the system by the last look at it. */
+  readonly releasedBytes: number;
   readonly working: number;
   readonly kills: number;
 }
@@ -39,7 +45,8 @@ export interface RunRecord {
   readonly slabSize: number;
   readonly capacity: number;
   readonly rssAtStart: number;
-  readonly peakRss: number;
+  readonly releaser: ReleaserRecord;
+  readonly pages: PageRecord;
   readonly crew: CrewRecord;
   readonly leaked: LeakSummary;
   readonly closing: ClosingRecord;
@@ -59,7 +66,9 @@ export interface RunHooks {
 export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promise<RunRecord> {
   const { plan } = setup;
   const rssAtStart = process.memoryUsage.rss();
-  using heap = orUsageError(() => SlabHeap.create(setup.heap));
+  // This thread's too: what killed workers leave behind goes back in its idle time, and what decays.
+  const release = releaseOptions(plan.release);
+  using heap = orUsageError(() => SlabHeap.create({ ...setup.heap, ...release }));
   checkFits(plan, setup.trace, heap.capacity);
   const close = await hooks.opened?.(heap);
   const control = Control.create(plan.threads);
@@ -70,26 +79,28 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
     plan,
     trace: setup.trace && { events: setup.trace.events, slots: setup.trace.slots },
   });
-  let peakRss = rssAtStart;
-  const sampler = setInterval(() => {
-    peakRss = Math.max(peakRss, process.memoryUsage.rss());
-  }, SAMPLE_MS);
+  const pages = new PageWatch(heap);
+  const sampler = setInterval(() => pages.noteRss(), SAMPLE_MS);
 
   const ready = await crew.ready();
   const start = performance.now();
+  pages.begin();
+  const stopLooking = lookRegularly();
   control.enter(PHASE_RUN);
   const endedBy = ready ? await workUntilEnd() : "worker-error";
   const durationSec = (performance.now() - start) / 1000;
   control.enter(PHASE_STOP);
   await crew.stopped(STOP_TIMEOUT_MS);
+  // All is freed and the threads are still there: what is gone from the resident set is the heap's.
+  clearInterval(sampler);
+  stopLooking();
   control.enter(PHASE_DRAIN);
   await crew.ended(STOP_TIMEOUT_MS);
   await close?.();
-  clearInterval(sampler);
-  peakRss = Math.max(peakRss, process.memoryUsage.rss());
 
   const leaked = mergeLeaks(crew.record.leaked);
   const tally = control.total(plan.threads);
+  pages.finish(tally.close_calls);
   const counters = heap.counters();
   crew.record.errors.push(...foreignSeats(heap));
   const closing = closeDown(heap, {
@@ -106,7 +117,8 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
     slabSize: heap.slabSize,
     capacity: heap.capacity,
     rssAtStart,
-    peakRss,
+    releaser: crew.record.releaser ?? describeReleaser(release.pageReleaser),
+    pages: pages.record(),
     crew: crew.record,
     leaked,
     closing,
@@ -138,6 +150,21 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
     return reason;
   }
 
+  /** Looks at pages now and then; what this returns takes the last look. */
+  function lookRegularly(): () => void {
+    const look = () =>
+      pages.look((performance.now() - start) / 1000, control.total(plan.threads).close_calls);
+    let timer: NodeJS.Timeout;
+    const later = (tookMs: number) => {
+      timer = setTimeout(() => later(look()), Math.max(SAMPLE_MS, tookMs / LOOK_SHARE));
+    };
+    later(0);
+    return () => {
+      clearTimeout(timer);
+      look();
+    };
+  }
+
   function snapshot(): RunProgress {
     return {
       elapsedSec: (performance.now() - start) / 1000,
@@ -146,6 +173,7 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
       slabSize: heap.slabSize,
       capacity: heap.capacity,
       rssBytes: process.memoryUsage.rss(),
+      releasedBytes: pages.madviseBytes,
       working: crew.working,
       kills: crew.record.kills,
     };

@@ -10,6 +10,7 @@ import { CheckedObjects } from "./objects.js";
 import { Pacer } from "./pacer.js";
 import { Patience } from "./patience.js";
 import { Random } from "./random.js";
+import { describeReleaser, releaseOptions } from "./release.js";
 import { ReplayJob } from "./replay.js";
 import { RequestJob } from "./requests.js";
 
@@ -26,7 +27,9 @@ function post(message: WorkerMessage): void {
 
 function main(task: WorkerTask): void {
   const { plan, slot, worker } = task;
-  using heap = SlabHeap.attach(task.heap);
+  // Functions do not travel: every thread makes its own.
+  const release = releaseOptions(plan.release);
+  using heap = SlabHeap.attach(task.heap, release);
   const control = new Control(task.control);
   // A replacement goes on counting where its predecessor stopped.
   const tally = control.row(slot);
@@ -61,7 +64,7 @@ function main(task: WorkerTask): void {
     return received;
   };
 
-  post({ type: "ready" });
+  post({ type: "ready", releaser: describeReleaser(release.pageReleaser) });
   while (control.phase === PHASE_READY) control.sleepWhile(PHASE_READY, 1000);
   const pacer = new Pacer(plan.requestRate / plan.threads);
   let more = true;

@@ -36,6 +36,20 @@ describe("planWorkload", () => {
     });
   });
 
+  it("reads how pages go back; kernel keeps no reserve and hands nothing over", () => {
+    expect(setup("--threads 2").plan.release).toEqual({ choice: "auto", policy: { onClose: true } });
+    const { plan } = setup("--pattern kernel --threads 2");
+    expect(plan.release).toEqual({ choice: "auto", policy: { onClose: true, reserveBytes: 0 } });
+    expect(plan.handoffPercent).toBe(0);
+    expect(setup("--pattern kernel --threads 2 --handoff 10").plan.handoffPercent).toBe(10);
+    expect(setup("--pattern kernel --reserve 1MiB --decay 2s --no-release-on-close").plan.release).toEqual({
+      choice: "auto",
+      policy: { onClose: false, reserveBytes: MIB, decayMs: 2000 },
+    });
+    expect(setup("--reserve 0").plan.release.policy).toEqual({ onClose: true, reserveBytes: 0 });
+    expect(setup("--release none").plan.release.choice).toBe("none");
+  });
+
   it("either end of the object range moves the other along", () => {
     expect(setup("--objs-min 500").plan).toMatchObject({ objectsMin: 500, objectsMax: 500 });
     expect(setup("--objs-max 10").plan).toMatchObject({ objectsMin: 10, objectsMax: 10 });

@@ -1,9 +1,10 @@
 // Fills and releases its part of a shared buffer over and over, checking zeros each time; counts rounds in `board`.
 import { parentPort, workerData } from "node:worker_threads";
-import { autoPageReleaser } from "temporal-slab/reclaim";
+import { autoPageReleaser, createPageReleaser } from "temporal-slab/reclaim";
 
 const { buffer, board, index, from, length, rounds } = workerData;
-const releaser = autoPageReleaser();
+const auto = autoPageReleaser();
+const releaser = createPageReleaser("koffi");
 const mine = new Uint8Array(buffer, from, length);
 const counts = new Int32Array(board);
 for (let round = 0; round < rounds; round++) {
@@ -16,4 +17,4 @@ for (let round = 0; round < rounds; round++) {
   Atomics.add(counts, index, 1);
   Atomics.notify(counts, index);
 }
-parentPort.postMessage({ backend: releaser.backend, same: releaser === autoPageReleaser() });
+parentPort.postMessage({ backend: auto.backend, reason: auto.reason });

@@ -1,10 +1,10 @@
 // Does everything a thread can do with a heap, at random and as fast as possible, until it is terminated.
 import { parentPort, workerData } from "node:worker_threads";
-import { SlabHeap } from "temporal-slab";
+import { attach } from "./attach.mjs";
 import { isDoomedEra, Keeper } from "./keeper.mjs";
 import { Control, CUSTOM, Mailbox } from "./shared.mjs";
 
-const { ref, owner, seed, most, largest, zeroed } = workerData;
+const { owner, seed, most, largest, zeroed } = workerData;
 const control = new Control(workerData.control);
 const keeper = new Keeper({
   control,
@@ -34,6 +34,7 @@ const RARE = [
   () => heap.retainEpoch(random.below(16)),
   () => heap.releaseEpoch(random.below(16)),
   () => heap.poll(),
+  () => heap.trim({ keepBytes: random.below(4) * heap.slabSize }),
   () => heap.epochInfo(random.below(16)),
   () => heap.free(random.next() * 2 ** 21),
   reattach,
@@ -57,12 +58,12 @@ function leave() {
 function reattach() {
   domains = [];
   heap.detach();
-  heap = SlabHeap.attach(ref);
+  heap = attach(workerData);
 }
 
 try {
   parentPort.postMessage("starting");
-  heap = SlabHeap.attach(ref);
+  heap = attach(workerData);
   parentPort.postMessage("busy");
   for (;;) {
     control.add(CUSTOM);

@@ -1,6 +1,6 @@
 // Lives through the whole test: keeps objects, checks them all the time, rests when asked.
 import { workerData } from "node:worker_threads";
-import { SlabHeap } from "temporal-slab";
+import { attach } from "./attach.mjs";
 import { Keeper } from "./keeper.mjs";
 import { Control, DROP, Mailbox, READY } from "./shared.mjs";
 
@@ -17,7 +17,7 @@ const keeper = new Keeper({
 });
 
 try {
-  const heap = SlabHeap.attach(workerData.ref);
+  const heap = attach(workerData);
   control.add(READY);
   let drops = 0;
   while (!control.stopped) {
