@@ -42,7 +42,7 @@ export interface ReleasePolicy {
   onClose?: boolean;
   /**
    * Bytes of free slabs whose pages a close leaves resident, so that the next allocations pay no page faults; 0..4 GiB.
-   * Default 1/256 of the capacity, at most 4 MiB; all of it where the heap was made with `prefault`.
+   * Default 1/128 of the capacity, at most 1 MiB; all of it where the heap was made with `prefault`.
    */
   reserveBytes?: number;
   /**

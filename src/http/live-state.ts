@@ -64,6 +64,9 @@ export interface LiveHeap {
   readonly slabBytes: number;
   readonly slabCount: number | null;
   readonly freeSlabs: number | null;
+  /** Bytes of slabs whose pages may be resident, and of those among them that are free. */
+  readonly residentBytes: number | null;
+  readonly warmBytes: number | null;
   readonly attachedWorkers: number | null;
   /** Of the whole process; 0: not known. */
   readonly rssBytes: number;
@@ -200,6 +203,8 @@ function heapOf(document: StatsDocument): LiveHeap {
     slabBytes: document.slab_bytes,
     slabCount: heap?.slab_count ?? null,
     freeSlabs: heap?.free_slabs ?? null,
+    residentBytes: heap === undefined ? null : Number(heap.resident_bytes),
+    warmBytes: heap === undefined ? null : Number(heap.warm_bytes),
     attachedWorkers: heap?.attached_workers ?? null,
     rssBytes: Number(document.rss_bytes_current),
   };

@@ -2,6 +2,7 @@
 import { expect } from "vitest";
 import type { SlabHeap } from "../../src/allocator/heap/heap.js";
 import type { HeapOptions, PageReleaser, ReleasePolicy } from "../../src/allocator/types.js";
+import { isResident } from "../../src/allocator/words/resident-map.js";
 import { TAG_RELEASING, tagOwner, tagState } from "../../src/allocator/words/slab-tag.js";
 import { smallHeap, tagAt } from "./support.js";
 
@@ -34,6 +35,12 @@ export class Kernel implements PageReleaser {
     const { payloadOffset, slabSize } = (this.heap as SlabHeap)._a.layout;
     this.reused.push([(byteOffset - payloadOffset) / slabSize, byteLength / slabSize]);
   }
+}
+
+/** How many slabs count as resident. */
+export function residentSlabs({ _a: { m, layout } }: SlabHeap): number {
+  return Array.from({ length: layout.slabCount }, (_, slab) => isResident(m, layout, slab)).filter(Boolean)
+    .length;
 }
 
 /** A small heap that releases through a kernel of its own. */

@@ -92,7 +92,13 @@ test("of a heap that does known work", () => {
     liveObjects: 2001,
   });
   expect(second.leaks[0]?.sentence).toContain("never freed");
-  expect(second.heap).toMatchObject({ capacityBytes: heap.capacity, liveObjects: 2001, attachedWorkers: 1 });
+  expect(second.heap).toMatchObject({
+    capacityBytes: heap.capacity,
+    liveObjects: 2001,
+    attachedWorkers: 1,
+    residentBytes: after.heap.resident_bytes,
+    warmBytes: after.heap.warm_bytes,
+  });
   expect(heap.isLive(large)).toBe(true);
 });
 
@@ -148,7 +154,13 @@ describe("documents of the C allocator", () => {
     const document = readStats(json);
     const state = liveState(document);
     expect(state).toMatchObject({ source: "c", uptimeSec: null, epochCount: document.epoch_count });
-    expect(state.heap).toMatchObject({ capacityBytes: null, slabCount: null, attachedWorkers: null });
+    expect(state.heap).toMatchObject({
+      capacityBytes: null,
+      slabCount: null,
+      attachedWorkers: null,
+      residentBytes: null,
+      warmBytes: null,
+    });
     const slabs = document.epochs.reduce(
       (sum, row) => sum + row.total_partial_slabs + row.total_full_slabs,
       0,

@@ -18,6 +18,8 @@ export interface Alert extends Query {
 /** A target of Prometheus: what sums and divisions keep. */
 const BY = "by (job, instance)";
 const T = "temporal_slab_";
+/** Below that, what else the process does moves its memory as much as a release. */
+const TELLING_BYTES = 1024 * 1024;
 const rate = (name: string, window = "5m"): string => `rate(${T}${name}[${window}])`;
 const sumRate = (name: string): string => `sum ${BY} (${rate(name)})`;
 const share = (part: string, whole: string): string => `${part} / ${whole}`;
@@ -39,9 +41,15 @@ export const RECORDING_RULES: readonly Query[] = [
     ),
   },
   {
-    // Before minus after. Nothing where nothing was released: that series is absent at 0.
+    // Before minus after, over what that close released. Nothing where memory was not measured or next to nothing was
+    // released: the series are absent at 0.
     name: `${T}:epoch_cooperation:percent`,
-    expr: `100 * (${T}epoch_rss_before_close - ${T}epoch_rss_after_close) / ${T}epoch_madvise_bytes`,
+    expr: `100 * (${T}epoch_rss_before_close - ${T}epoch_rss_after_close) / (${T}epoch_close_madvise_bytes > ${TELLING_BYTES})`,
+  },
+  {
+    // An epoch that gave everything back has no series any more; its close has.
+    name: `${T}:last_epoch_close_cooperation:percent`,
+    expr: `100 * (${T}last_epoch_close_rss_before_bytes - ${T}last_epoch_close_rss_after_bytes) / (${T}last_epoch_close_madvise_bytes > ${TELLING_BYTES})`,
   },
   { name: `${T}:slow_path:ratio_rate5m`, expr: SLOW_PATH_SHARE },
 ];
@@ -66,7 +74,11 @@ export const CORRECTED: readonly Query[] = [
   },
   {
     name: "cooperation of the kernel",
-    expr: `(${T}epoch_rss_before_close - ${T}epoch_rss_after_close) / ${T}epoch_madvise_bytes`,
+    expr: `(${T}epoch_rss_before_close - ${T}epoch_rss_after_close) / ${T}epoch_close_madvise_bytes`,
+  },
+  {
+    name: "cooperation in the last close",
+    expr: `(${T}last_epoch_close_rss_before_bytes - ${T}last_epoch_close_rss_after_bytes) / ${T}last_epoch_close_madvise_bytes`,
   },
   { name: "yield of closes", expr: `${T}:epoch_close_yield:ratio_rate5m < 0.1` },
   { name: "the oldest epoch of a label", expr: `max by (epoch, label) (${T}epoch_age_seconds)` },
@@ -150,7 +162,7 @@ export const ALERTS: readonly Alert[] = [
   ),
   alert(
     "LowCooperation",
-    `${T}:epoch_cooperation:percent < 50`,
+    `avg_over_time(${T}:last_epoch_close_cooperation:percent[10m]) < 50`,
     "10m",
     "info",
     "The kernel takes little back",
@@ -226,6 +238,9 @@ export const PANELS: readonly Query[] = [
   { name: "madvise throughput", expr: rate("madvise_bytes_total", "1m") },
   { name: "madvise calls", expr: rate("madvise_calls_total", "1m") },
   { name: "madvise failures", expr: rate("madvise_failures_total", "1m") },
+  { name: "Resident slabs", expr: `${T}heap_resident_bytes` },
+  { name: "Warm slabs", expr: `${T}heap_warm_bytes` },
+  { name: "Released in the last close", expr: `${T}last_epoch_close_madvise_bytes` },
   { name: "Slabs allocated", expr: rate("slabs_allocated_total", "1m") },
   { name: "Slabs recycled", expr: rate("slabs_recycled_total", "1m") },
   { name: "Top classes by slow-path rate", expr: `topk(5, ${rate("class_slow_path_hits_total", "1m")})` },

@@ -7,6 +7,8 @@ const TICK_MS = 20;
 /** Until then epochs are closed at every tick; then they stay. */
 const CLOSING_MS = 12_000;
 const BIG = 8000;
+/** More than 1 MiB of them: enough for the rules to speak of cooperation. */
+const RELEASED_OBJECTS = 200;
 
 if (isMainThread) await serve();
 else if (workerData.role === "producer") produce();
@@ -79,15 +81,26 @@ function alter(reader) {
   };
 }
 
-/** Says that it released everything but each seventh time, and releases nothing: no cooperation at all. */
+/**
+ * Says that it released everything, and releases nothing: no cooperation at all. In the beginning it refuses each seventh
+ * time; later not, because a thread waits a while after a refusal.
+ */
 function idleReleaser() {
+  const startedMs = performance.now();
   let calls = 0;
-  return { release: (_buffer, _offset, byteLength) => (++calls % 7 === 0 ? -1 : byteLength) };
+  const release = (_buffer, _offset, byteLength) => {
+    const early = performance.now() - startedMs < CLOSING_MS / 2;
+    return ++calls % 7 === 0 && early ? -1 : byteLength;
+  };
+  return { release };
 }
 
 async function produce() {
   const { startSampling } = await import("../../dist/stats.js");
-  const heap = SlabHeap.attach(workerData.ref, { pageReleaser: idleReleaser() });
+  const heap = SlabHeap.attach(workerData.ref, {
+    pageReleaser: idleReleaser(),
+    releasePolicy: { reserveBytes: 0 },
+  });
   startSampling(heap);
   const [port] = await new Promise((resolve) => parentPort.once("message", (m) => resolve([m.port])));
   const startedMs = performance.now();
@@ -119,7 +132,7 @@ async function produce() {
     for (const [i, handle] of old.entries()) if (i % 2 === 1) heap.free(handle);
   };
 
-  /** Fifteen epochs that are closed and hold something, one of them with somebody inside. */
+  /** Fifteen epochs that are closed, gave some back and hold something, one of them with somebody inside. */
   const leaveBehind = () => {
     for (let i = 0; i < 15; i++) {
       closed = heap.currentEpoch;
@@ -127,7 +140,9 @@ async function produce() {
         const domain = heap.openDomain({ label: "leaky-handler" });
         for (let j = 0; j < 200; j++) domain.alloc(BIG);
       } else heap.alloc(BIG);
-      heap.advanceEpoch();
+      const brief = Array.from({ length: RELEASED_OBJECTS }, () => heap.alloc(BIG));
+      for (const handle of brief) heap.free(handle);
+      heap.closeEpoch(closed);
     }
   };
 

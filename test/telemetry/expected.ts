@@ -59,7 +59,16 @@ export function firstOf<Item>(rows: readonly Item[], key: keyof Item): readonly 
 }
 
 /** Metrics that say nothing at 0. */
-const NOT_KNOWN_AT_0 = ["epoch_madvise_bytes", "epoch_closed_timestamp_seconds", "epoch_oldest_era"];
+const NOT_KNOWN_AT_0 = [
+  "epoch_madvise_bytes",
+  "epoch_close_madvise_bytes",
+  "epoch_rss_before_close",
+  "epoch_rss_after_close",
+  "epoch_close_rss_before_bytes",
+  "epoch_close_rss_after_bytes",
+  "epoch_closed_timestamp_seconds",
+  "epoch_oldest_era",
+];
 
 function textOf(value: unknown, { name, type, from }: MetricFamily): string | undefined {
   if (value === null || value === undefined) return undefined;

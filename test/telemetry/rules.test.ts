@@ -7,7 +7,7 @@
 import { describe, expect, test } from "vitest";
 import { startSampling } from "../../src/allocator/index.js";
 import { SlabHeap } from "../../src/index.js";
-import { type StatsDocument, StatsReader } from "../../src/stats/index.js";
+import { type EpochStats, type StatsDocument, StatsReader } from "../../src/stats/index.js";
 import { LabelSlots, type PrometheusOptions, prometheusText } from "../../src/telemetry/index.js";
 import {
   cDocument,
@@ -31,9 +31,9 @@ function samples(document: StatsDocument, name: string, options: PrometheusOptio
 const shown = (document: StatsDocument, name: string, options: PrometheusOptions = {}) =>
   samples(document, name, options).map(({ labels, value }) => [labels.epoch, value]);
 
-describe("epochs", () => {
-  const holding = eraRow({ epoch_era: 28, total_full_slabs: 3, live_objects: 5 });
+const holding = eraRow({ epoch_era: 28, total_full_slabs: 3, live_objects: 5 });
 
+describe("epochs", () => {
   test("idle ones are not shown but for the current one, which has no age", () => {
     const idle = epochRow({ epoch_id: 3, age_sec: 9000 });
     const current = epochRow({ epoch_id: 2, state: "ACTIVE", age_sec: 9000 });
@@ -73,13 +73,17 @@ describe("epochs", () => {
       ],
     });
     expect(shown(document, "epoch_madvise_bytes")).toEqual([["12", 4096]]);
+    expect(shown(document, "epoch_close_madvise_bytes")).toEqual([]);
     for (const eraLabel of [false, true]) {
       const families = parseExposition(prometheusText(document, { eraLabel }));
       const epochs = families.filter(({ name }) => /_epoch_(?!close|lifetime|slots)/.test(name));
       const ofEpoch = epochs.filter(({ samples }) => samples[0]?.labels.epoch !== undefined);
       const labels = new Set(
         ofEpoch
-          .filter(({ name }) => !/madvise|closed_timestamp|oldest_era|cooperation|info$/.test(name))
+          .filter(
+            ({ name }) =>
+              !/madvise|rss_(before|after)|closed_timestamp|oldest_era|cooperation|info$/.test(name),
+          )
           .map(({ samples }) => JSON.stringify(samples.map((sample) => sample.labels))),
       );
       expect(ofEpoch.length).toBeGreaterThan(15);
@@ -94,6 +98,57 @@ describe("epochs", () => {
       state: "CLOSING",
       label: 'a"b',
     });
+  });
+});
+
+describe("cooperation of the kernel", () => {
+  const closed = (values: Partial<EpochStats>): StatsDocument =>
+    documentWith({ current_epoch: 3, epochs: [epochRow({ eras: [holding], ...values })] });
+  /** (before - after) / released, as Prometheus has it: only where all three have a series. */
+  function quotient(document: StatsDocument): number | undefined {
+    const [before, after, released] = [
+      "epoch_rss_before_close",
+      "epoch_rss_after_close",
+      "epoch_close_madvise_bytes",
+    ].map((name) => shown(document, name)[0]?.[1] as number | undefined);
+    if (before === undefined || after === undefined || released === undefined) return undefined;
+    return (before - after) / released;
+  }
+
+  test("is the quotient of three series", () => {
+    const facts = { rss_before_close: 9000, rss_after_close: 6000, close_madvise_bytes: 4000 };
+    expect(quotient(closed(facts))).toBe(0.75);
+    // What else was released of the epoch is no part of it.
+    expect(quotient(closed({ ...facts, madvise_bytes: 999_999 }))).toBe(0.75);
+  });
+
+  test.each<[string, Partial<EpochStats>]>([
+    ["nothing was released", { rss_before_close: 9000, rss_after_close: 6000 }],
+    ["memory was not measured", { close_madvise_bytes: 4000 }],
+    ["memory was measured before only", { close_madvise_bytes: 4000, rss_before_close: 9000 }],
+  ])("is nothing, rather than 0 or infinite, where %s", (_name, facts) => {
+    expect(quotient(closed(facts))).toBeUndefined();
+  });
+
+  test("of the last close, likewise", () => {
+    const context = {
+      timestamp_ns: 5n,
+      rss_before_bytes: 0,
+      rss_after_bytes: 0,
+      rss_delta_bytes: 0,
+      madvise_bytes: 0,
+      epoch_id: 1,
+      epoch_era: 17,
+    };
+    const names = ["rss_before_bytes", "rss_after_bytes", "madvise_bytes"].map(
+      (n) => `last_epoch_close_${n}`,
+    );
+    const series = (values: object) => {
+      const document = documentWith({ last_epoch_close_context: { ...context, ...values } });
+      return names.map((name) => samples(document, name).map(({ value }) => value));
+    };
+    expect(series({})).toEqual([[], [], []]);
+    expect(series({ rss_before_bytes: 3, rss_after_bytes: 2, madvise_bytes: 1 })).toEqual([[3], [2], [1]]);
   });
 });
 

@@ -25,7 +25,7 @@ import { processRssBytes } from "../memory/process.js";
 import { describe } from "../memory/size-classes.js";
 import { poll, sync } from "../seats/sync.js";
 import { type DrainTally, newTally } from "../slabs/drain.js";
-import { newReleaseTally, releaseBeyondReserve } from "../slabs/release.js";
+import { newReleaseTally, releaseGivenBack } from "../slabs/release.js";
 import { epochShard } from "../slabs/slab.js";
 import type { CloseReport, EpochId, EpochRef } from "../types.js";
 import { openedAt } from "../words/epoch-table.js";
@@ -154,7 +154,7 @@ function timed(
   const start = performance.now();
   const reason = work(tally);
   const released = newReleaseTally();
-  releaseBeyondReserve(a, released);
+  releaseGivenBack(a, released);
   const durationNs = Math.round((performance.now() - start) * 1e6);
   if (!a.detached) {
     recordTime(a, ref.id, durationNs);

@@ -10,10 +10,10 @@ import { integerOption, MAX_CAPACITY } from "../memory/options.js";
 import { describe } from "../memory/size-classes.js";
 import { poll, sync } from "../seats/sync.js";
 import {
-  hasUnreleased,
   mayRelease,
   newReleaseTally,
-  releaseBeyondReserve,
+  releaseExcess,
+  releaseGivenBack,
   releaseWarm,
 } from "../slabs/release.js";
 import type { TrimOptions, TrimReport } from "../types.js";
@@ -59,7 +59,7 @@ function checkTrimOptions(options: unknown): number {
 /** Honours what changed, and releases what this thread has given back since it last did. Never called by alloc or free. */
 export function pollAndRelease(a: Attachment): void {
   poll(a);
-  if (hasUnreleased(a)) releaseBeyondReserve(a);
+  releaseGivenBack(a);
 }
 
 /** What a thread's idle timer does about pages: a close's leftovers, those of other threads, and decay. */
@@ -76,7 +76,7 @@ export class IdleReleaser {
   tick(): void {
     const { a } = this;
     if (a.detached || !mayRelease(a)) return;
-    releaseBeyondReserve(a);
+    releaseExcess(a);
     if (this.decay === undefined) return;
     const keep = this.decay.allowed(countWarm(a.m, a.layout), givenBackByAll(a), performance.now());
     releaseWarm(a, keep, newReleaseTally());

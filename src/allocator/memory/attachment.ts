@@ -80,7 +80,7 @@ export class Attachment {
   slowHits = 0;
   /** Set while operations are sampled. */
   sampler: Sampler | undefined = undefined;
-  /** SEAT_GIVEN_BACK when this thread last released pages. */
+  /** SEAT_GIVEN_BACK when this thread last released pages; NaN after it was refused. */
   givenBackAtRelease = 0;
   /** After a refused release: when to try again (performance.now()), and how long that was put off; 0 = the last one was not refused. */
   releaseRetryAtMs = 0;

@@ -33,11 +33,17 @@ export const MIN_DECAY_MS = 50;
 export const MAX_DECAY_MS = 3_600_000;
 
 /**
- * What a close leaves warm of a heap of this many bytes. A burst that fits in it costs neither a call nor page faults,
- * and it is too little for anybody to miss: 0.4% of the heap, 256 KiB of the default one. See bench/reclaim.
+ * What a close leaves warm: worth having as soon as it holds what is freed and taken again between two closes, worth
+ * nothing below that (bench/reclaim, part reserve). 512 KiB of the default heap hold most requests and frames, and are
+ * little enough for nobody to miss them.
  */
-const RESERVE_SHARE = 256;
-const MAX_DEFAULT_RESERVE = 4 * 1024 * 1024;
+const RESERVE_SHARE = 128;
+const MAX_RESERVE = 1024 * 1024;
+
+/** The reserve of a heap of so many bytes, unless its threads are told otherwise or it was made with `prefault`. */
+export function usualReserveBytes(capacityBytes: number): number {
+  return Math.min(MAX_RESERVE, capacityBytes / RESERVE_SHARE);
+}
 
 /** No releaser, and nothing to release. */
 export const RELEASE_NOTHING: ReleaseConfig = Object.freeze({
@@ -109,7 +115,7 @@ function pageBytesOf(releaser: PageReleaser): number {
 /** The rules for one heap. */
 export function releaseRules(config: ReleaseConfig, layout: Layout): ReleaseRules {
   const { releaser, onClose, decayMs } = config;
-  const usual = Math.min(MAX_DEFAULT_RESERVE, layout.capacityBytes / RESERVE_SHARE);
+  const usual = usualReserveBytes(layout.capacityBytes);
   const reserveBytes = config.reserveBytes ?? (layout.prefault ? layout.capacityBytes : usual);
   return {
     releaser,

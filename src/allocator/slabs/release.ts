@@ -49,14 +49,14 @@ export function newReleaseTally(): ReleaseTally {
   return { slabs: 0, bytes: 0, calls: 0, failures: 0 };
 }
 
-/** What follows a close: releases what is warm beyond the reserve, where the thread's policy says so. */
-export function releaseBeyondReserve(a: Attachment, tally: ReleaseTally = newReleaseTally()): void {
-  if (a.rules.onClose && mayRelease(a)) releaseWarm(a, a.rules.reserveSlabs, tally);
+/** After a call that closes: where this thread has given back slabs since it last released any, see {@link releaseExcess}. */
+export function releaseGivenBack(a: Attachment, tally: ReleaseTally = newReleaseTally()): void {
+  if (a.m[a.seatBase + SEAT_GIVEN_BACK] !== a.givenBackAtRelease) releaseExcess(a, tally);
 }
 
-/** Has this thread given back slabs since it last released pages? */
-export function hasUnreleased(a: Attachment): boolean {
-  return a.m[a.seatBase + SEAT_GIVEN_BACK] !== a.givenBackAtRelease;
+/** Releases what is warm beyond the reserve, whoever gave it back, where the thread's policy says so. */
+export function releaseExcess(a: Attachment, tally: ReleaseTally = newReleaseTally()): void {
+  if (a.rules.onClose && mayRelease(a)) releaseWarm(a, a.rules.reserveSlabs, tally);
 }
 
 /** False while the thread has no releaser, or its last call was refused not long ago. */
@@ -161,6 +161,8 @@ function noteOutcome(a: Attachment, released: boolean): void {
     a.releaseRetryMs = 0;
     return;
   }
+  // Equal to nothing: what was given back is still to be released.
+  a.givenBackAtRelease = Number.NaN;
   a.releaseRetryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, a.releaseRetryMs * 2));
   a.releaseRetryAtMs = performance.now() + a.releaseRetryMs;
 }

@@ -9,7 +9,7 @@
  *
  * A FREE slab whose bit is on is *warm*: taking it costs no page faults, and releasing it lowers resident memory.
  */
-import { andSeq, loadSeq, orSeq } from "../memory/atomics.js";
+import { andSeq, orSeq } from "../memory/atomics.js";
 import { popcount } from "../memory/bits.js";
 import type { Layout } from "../memory/layout.js";
 
@@ -43,20 +43,14 @@ export function isWarm(m: Int32Array, layout: Layout, slab: number): boolean {
 /** How many slabs are warm, from any thread; near enough while others take slabs or give them back. */
 export function countWarm(m: Int32Array, layout: Layout): number {
   const words = layout.freeLevelWords[0] as number;
+  const free = layout.freeLevels[0] as number;
+  const { residentBase } = layout;
   let warm = 0;
   for (let word = 0; word < words; word++) {
-    const bits = warmBits(m, layout, word);
+    const bits = (m[free + word] as number) & (m[residentBase + word] as number);
     if (bits !== 0) warm += popcount(bits);
   }
   return warm;
-}
-
-/** How many slabs have resident pages, from any thread. */
-export function countResident(m: Int32Array, layout: Layout): number {
-  const words = layout.freeLevelWords[0] as number;
-  let resident = 0;
-  for (let word = 0; word < words; word++) resident += popcount(loadSeq(m, layout.residentBase + word));
-  return resident;
 }
 
 /** Highest slab below `end`, at most the number of slabs, that seems warm; or -1. */

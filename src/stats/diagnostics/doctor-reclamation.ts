@@ -5,6 +5,7 @@ import type { StatsDocument } from "../document/document.js";
 import type { Finding, FindingCode } from "./findings.js";
 import {
   GOOD_COOPERATION_PCT,
+  MIN_TELLING_BYTES,
   madviseTotals,
   type ReclamationHeuristic,
   type ReclamationHint,
@@ -14,10 +15,13 @@ import { bytesText, plural, sum } from "./text.js";
 
 /** `since`: the document reduced to the interval to be judged. */
 export function examineReclamation(document: StatsDocument, since: StatsDocument): Finding[] {
-  const hints = reclamationHeuristics(document).filter(
-    (hint) => hint.cooperation_pct === null || hint.cooperation_pct < GOOD_COOPERATION_PCT,
-  );
+  const hints = reclamationHeuristics(document).filter((hint) => hint.kind !== "cooperation" || isLow(hint));
   return [...failures(since), ...deadSeats(document), ...hints.map(describeHint)];
+}
+
+/** Where nothing is known of the bytes the percentage has to do. */
+function isLow({ cooperation_pct: percent, bytes }: ReclamationHeuristic): boolean {
+  return (percent ?? 100) < GOOD_COOPERATION_PCT && (bytes === 0 || bytes >= MIN_TELLING_BYTES);
 }
 
 function failures(since: StatsDocument): Finding[] {
@@ -73,7 +77,14 @@ const ADVICE: Readonly<Record<ReclamationHint, Advice>> = {
     severity: "info",
     origin: "configuration",
     action:
-      "if resident memory has to fall, pass a pageReleaser (temporal-slab/reclaim) when creating and attaching",
+      "if resident memory has to fall, pass a pageReleaser (temporal-slab/reclaim) when creating and attaching; with one, call trim() or see its releasePolicy",
+  },
+  warm_slabs: {
+    code: "warm-slabs",
+    severity: "info",
+    origin: "configuration",
+    action:
+      "if resident memory has to fall, call trim() before a quiet phase, and give every thread a pageReleaser; its releasePolicy (onClose, reserveBytes, decayMs) says what stays",
   },
   pinned_slabs: {
     code: "pinned-slabs",
@@ -112,5 +123,7 @@ function describeHint(hint: ReclamationHeuristic): Finding {
 export function reclamationInWords(document: StatsDocument): string {
   const slabs = toNumber(document.total_slabs_recycled) + toNumber(document.large?.slabs_recycled ?? 0);
   const { calls, bytes } = madviseTotals(document);
-  return `${plural(slabs, "slab")} given back, ${bytesText(bytes)} of them released to the kernel in ${plural(calls, "call")}.`;
+  const warm = toNumber(document.heap?.warm_bytes ?? 0);
+  const stays = warm === 0 ? "" : ` ${bytesText(warm)} of free slabs may still be resident.`;
+  return `${plural(slabs, "slab")} given back, ${bytesText(bytes)} of them released to the kernel in ${plural(calls, "call")}.${stays}`;
 }

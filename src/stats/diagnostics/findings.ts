@@ -13,6 +13,7 @@ export type FindingCode =
   | "madvise-failures"
   | "low-cooperation"
   | "no-page-releaser"
+  | "warm-slabs"
   | "pinned-slabs"
   | "open-epoch"
   | "owners-behind"

@@ -138,7 +138,12 @@ function reclamation(
       since === undefined ? Infinity : limits.madviseFailuresCritical,
     ),
     message: `${done}${failures === 0 ? "" : `, ${failures} failed`} ${sinceText(since)}.`,
-    metrics: { madvise_calls: calls, madvise_bytes: bytes, madvise_failures: failures },
+    metrics: {
+      madvise_calls: calls,
+      madvise_bytes: bytes,
+      madvise_failures: failures,
+      warm_bytes: document.heap === undefined ? null : toNumber(document.heap.warm_bytes),
+    },
     thresholds: pick(limits, "madviseFailuresWarn", "madviseFailuresCritical"),
   };
 }

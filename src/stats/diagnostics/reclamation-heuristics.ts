@@ -1,12 +1,16 @@
 /** Guesses about resident memory: what the kernel did with released pages, and why memory stays although objects were freed. */
+
+import { usualReserveBytes } from "../../allocator/memory/release-config.js";
+import { cooperationPct } from "../document/cooperation.js";
 import { toNumber } from "../document/count.js";
-import type { EpochStats, EraStats, StatsDocument } from "../document/document.js";
+import type { EraStats, StatsDocument } from "../document/document.js";
 import { isClosed, isOurs } from "./source.js";
 import { bytesText, epochText, percentOf, percentText, plural, sum } from "./text.js";
 
 export type ReclamationHint =
   | "cooperation"
   | "no_page_releaser"
+  | "warm_slabs"
   | "pinned_slabs"
   | "open_epoch"
   | "owners_behind"
@@ -20,7 +24,7 @@ export interface ReclamationHeuristic {
   readonly epoch_id: number;
   readonly epoch_era: number;
   readonly label: string;
-  /** Drop of resident memory over bytes released; null where it is not about that. */
+  /** Drop of resident memory around a close over the bytes released meanwhile; null where it is not about that. */
   readonly cooperation_pct: number | null;
   /** Bytes the sentence is about. */
   readonly bytes: number;
@@ -33,7 +37,9 @@ export function reclamationHeuristics(document: StatsDocument): ReclamationHeuri
   if (!isOurs(document)) return found;
   return [
     ...found,
-    ...[noReleaser, pinned, openEpoch, ownersBehind, orphaned].flatMap((ask) => ask(document) ?? []),
+    ...[noReleaser, warmSlabs, pinned, openEpoch, ownersBehind, orphaned].flatMap(
+      (ask) => ask(document) ?? [],
+    ),
   ];
 }
 
@@ -53,12 +59,19 @@ const WHOLE_HEAP = { heuristic: true, epoch_id: -1, epoch_era: 0, label: "", coo
 /** Below this share of what was released, resident memory did not follow. */
 export const GOOD_COOPERATION_PCT = 50;
 
+/** A close that released less says nothing of the kernel: what else the process does meanwhile moves memory as much. */
+export const MIN_TELLING_BYTES = 1024 * 1024;
+
 function cooperation(document: StatsDocument): ReclamationHeuristic[] {
   const found: ReclamationHeuristic[] = [];
   for (const epoch of document.epochs) {
-    const released = toNumber(epoch.madvise_bytes);
-    const percent = epoch.cooperation_pct ?? cooperationOf(epoch, released);
+    const released = toNumber(epoch.close_madvise_bytes);
+    const before = toNumber(epoch.rss_before_close);
+    const after = toNumber(epoch.rss_after_close);
+    const percent = epoch.cooperation_pct ?? cooperationPct(before, after, released);
     if (percent === null) continue;
+    // Documents from before this figure have the percentage alone.
+    const facts = released === 0 ? "" : ` (${bytesText(released)} released)`;
     found.push({
       heuristic: true,
       kind: "cooperation",
@@ -67,19 +80,16 @@ function cooperation(document: StatsDocument): ReclamationHeuristic[] {
       label: epoch.label,
       cooperation_pct: percent,
       bytes: released,
-      verdict: `${epochText(epoch.epoch_id, epoch.label)}: resident memory ${cooperationVerdict(percent)} (${bytesText(released)} released)`,
+      verdict: `${epochText(epoch.epoch_id, epoch.label)}: resident memory ${cooperationVerdict(percent, released)}${facts}`,
     });
   }
   return found;
 }
 
-function cooperationOf(epoch: EpochStats, released: number): number | null {
-  const before = toNumber(epoch.rss_before_close);
-  const after = toNumber(epoch.rss_after_close);
-  return released > 0 && before > 0 && after > 0 ? ((before - after) / released) * 100 : null;
-}
-
-function cooperationVerdict(percent: number): string {
+function cooperationVerdict(percent: number, released: number): string {
+  if (released > 0 && released < MIN_TELLING_BYTES) {
+    return `changed by ${percentText(-percent)} of what was released: too little was released to tell anything`;
+  }
   if (percent < 0) return "grew all the same: something else in the process took more than was released";
   const share = percentText(percent);
   if (percent < GOOD_COOPERATION_PCT) {
@@ -90,16 +100,45 @@ function cooperationVerdict(percent: number): string {
     : `fell by ${share} of what was released: other memory was freed at the same time`;
 }
 
+/** Warm slabs of a heap that does not mean to keep them all, and what is usual; undefined where nothing is known of them. */
+function warmth(document: StatsDocument): { bytes: number; reserve: number; text: string } | undefined {
+  const { heap } = document;
+  if (heap === undefined) return undefined;
+  // Only touching every page at creation makes slabs resident that were never used: such a heap is to stay resident.
+  if (toNumber(heap.resident_bytes) > toNumber(heap.touched_bytes)) return undefined;
+  const bytes = toNumber(heap.warm_bytes);
+  const reserve = usualReserveBytes(toNumber(heap.capacity_bytes));
+  return { bytes, reserve, text: `${bytesText(bytes)} of free slabs may still be resident` };
+}
+
+/** Nobody can see whether a thread has a releaser: one whose reserve was never exceeded makes no calls either. */
 function noReleaser(document: StatsDocument): ReclamationHeuristic | undefined {
-  const recycled = toNumber(document.total_slabs_recycled) + toNumber(document.large?.slabs_recycled ?? 0);
-  if (recycled === 0 || madviseTotals(document).calls > 0) return undefined;
-  const touched = toNumber(document.heap?.touched_bytes ?? 0);
-  const bytes = Math.max(0, touched - toNumber(document.heap?.committed_bytes ?? 0));
+  const warm = warmth(document);
+  if (warm === undefined || warm.bytes <= warm.reserve || madviseTotals(document).calls > 0) return undefined;
   return {
     ...WHOLE_HEAP,
     kind: "no_page_releaser",
-    bytes,
-    verdict: `no pages were ever released although ${plural(recycled, "slab")} went back to the heap: without a page releaser, pages once used stay resident (now up to ${bytesText(bytes)} of free slabs)`,
+    bytes: warm.bytes,
+    verdict: `no pages were ever released although ${warm.text}: a page releaser with its usual reserve would leave ${bytesText(warm.reserve)}`,
+  };
+}
+
+/** Between a free and the release that follows it slabs are warm in any heap: it takes this many reserves to be odd. */
+const ODD_RESERVES = 4;
+
+function warmSlabs(document: StatsDocument): ReclamationHeuristic | undefined {
+  const warm = warmth(document);
+  const { calls, bytes, failures } = madviseTotals(document);
+  if (warm === undefined || warm.bytes <= ODD_RESERVES * warm.reserve || calls === 0) return undefined;
+  const why =
+    failures > 0
+      ? `${failures} of the calls were refused, and a thread waits up to a minute before it tries again`
+      : "threads that give slabs back may have no page releaser, releasePolicy.onClose false, or a large reserve";
+  return {
+    ...WHOLE_HEAP,
+    kind: "warm_slabs",
+    bytes: warm.bytes,
+    verdict: `${warm.text} although pages are released (${bytesText(bytes)} in ${plural(calls, "call")} so far): ${why}`,
   };
 }
 

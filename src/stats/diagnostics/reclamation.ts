@@ -17,7 +17,10 @@ export interface ReclaimedEpoch {
   readonly epoch_id: number;
   readonly epoch_era: number;
   readonly slabs_recycled: number;
+  /** Bytes of this epoch's slabs released to the kernel so far, whenever that was. */
   readonly bytes_madvised: number;
+  /** Bytes released during the last close or discard of the epoch, of whatever epoch's slabs: what `rss_delta` is about. */
+  readonly bytes_madvised_at_close: number;
   /** Resident memory of the process around the close; 0 where it was not measured. */
   readonly rss_before: number;
   readonly rss_after: number;
@@ -34,6 +37,9 @@ export interface ReclamationReport {
   readonly total_madvise_calls: number;
   readonly total_madvise_bytes: number;
   readonly total_madvise_failures: number;
+  /** Bytes of slabs whose pages may be resident, and of those among them that are free; null: the document does not say. */
+  readonly resident_bytes: number | null;
+  readonly warm_bytes: number | null;
   readonly epoch_count: number;
   readonly epochs: readonly ReclaimedEpoch[];
   readonly heuristics: readonly ReclamationHeuristic[];
@@ -49,6 +55,8 @@ export function analyzeReclamation(source: StatsSource): ReclamationReport {
     total_madvise_calls: madvise.calls,
     total_madvise_bytes: madvise.bytes,
     total_madvise_failures: madvise.failures,
+    resident_bytes: document.heap === undefined ? null : toNumber(document.heap.resident_bytes),
+    warm_bytes: document.heap === undefined ? null : toNumber(document.heap.warm_bytes),
     epoch_count: epochs.length,
     epochs,
     heuristics: reclamationHeuristics(document),
@@ -58,6 +66,7 @@ export function analyzeReclamation(source: StatsSource): ReclamationReport {
 function reclaimed(epoch: EpochStats): ReclaimedEpoch | undefined {
   const wasClosed = epoch.closed_timestamp_ns > 0n || isClosed(epoch);
   const bytesMadvised = toNumber(epoch.madvise_bytes);
+  const atClose = toNumber(epoch.close_madvise_bytes);
   if (!wasClosed && epoch.slabs_recycled === 0 && bytesMadvised === 0) return undefined;
   const rssBefore = toNumber(epoch.rss_before_close);
   const rssAfter = toNumber(epoch.rss_after_close);
@@ -67,6 +76,7 @@ function reclaimed(epoch: EpochStats): ReclaimedEpoch | undefined {
     epoch_era: epoch.epoch_era,
     slabs_recycled: epoch.slabs_recycled,
     bytes_madvised: bytesMadvised,
+    bytes_madvised_at_close: atClose,
     rss_before: rssBefore,
     rss_after: rssAfter,
     rss_delta: rssBefore > 0 && rssAfter > 0 ? rssAfter - rssBefore : 0,

@@ -344,6 +344,7 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "gauge",
     "bytes",
     "Resident memory of the process before the epoch was closed; 0 when not measured",
+    unlessZero,
   ),
   added(
     "rss_after_close",
@@ -351,6 +352,7 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "gauge",
     "bytes",
     "Resident memory of the process after the closing thread's part; 0 when not measured",
+    unlessZero,
   ),
   added("committed_before_close", "count", "gauge", "bytes", "Bytes of slabs in use before the close"),
   added(
@@ -366,7 +368,15 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "count",
     "gauge",
     "bytes",
-    "Bytes of this epoch released to the kernel so far",
+    "Bytes of this epoch's slabs released to the kernel so far",
+    unlessZero,
+  ),
+  added(
+    "close_madvise_bytes",
+    "count",
+    "gauge",
+    "bytes",
+    "Bytes released to the kernel during the last close or discard of the epoch, of whatever epoch's slabs",
     unlessZero,
   ),
   added(
@@ -374,7 +384,7 @@ export const EPOCH_DOCUMENT_FIELDS = [
     "float|null",
     "ratio",
     "percent",
-    "Heuristic: drop of resident memory over madvise_bytes; null without either",
+    "Heuristic: drop of resident memory around the close over close_madvise_bytes; null without either",
     { metric: { name: "epoch_cooperation_ratio" } },
   ),
   added("opened", "boolean", "info", "", "False for ring slots that never held an epoch", {

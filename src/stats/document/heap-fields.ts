@@ -4,6 +4,7 @@ import { SEAT_STATES } from "../../allocator/words/seat-word.js";
 import { seatCell } from "./cells.js";
 import { added, known, type MetricChoice } from "./field.js";
 
+const unlessZero = { metric: { omitZero: true } } as const;
 const refused = (reason: string): MetricChoice => ({
   name: "alloc_failures_total",
   labels: { reason },
@@ -36,6 +37,21 @@ export const HEAP_FIELDS = [
   }),
   added("slab_count", "integer", "info", "slabs", "Slabs of the heap", { metric: { name: "heap_slabs" } }),
   added("free_slabs", "integer", "gauge", "slabs", "Slabs nobody holds"),
+  added(
+    "warm_slabs",
+    "integer",
+    "gauge",
+    "slabs",
+    "Free slabs whose pages may still be resident: what a page releaser could give back",
+  ),
+  added("warm_bytes", "count", "gauge", "bytes", "Bytes of those slabs"),
+  added(
+    "resident_bytes",
+    "count",
+    "gauge",
+    "bytes",
+    "Bytes of slabs whose pages may be resident, free or not",
+  ),
   added(
     "orphaned_slabs",
     "integer",
@@ -139,8 +155,22 @@ export const WORKER_FIELDS = [
 
 export const CLOSE_CONTEXT_FIELDS = [
   known("timestamp_ns", "ns", "gauge", "ns", "When the close ended"),
-  known("rss_before_bytes", "count", "gauge", "bytes", "Resident memory before; 0 when not measured"),
-  known("rss_after_bytes", "count", "gauge", "bytes", "Resident memory after; 0 when not measured"),
+  known(
+    "rss_before_bytes",
+    "count",
+    "gauge",
+    "bytes",
+    "Resident memory before; 0 when not measured",
+    unlessZero,
+  ),
+  known(
+    "rss_after_bytes",
+    "count",
+    "gauge",
+    "bytes",
+    "Resident memory after; 0 when not measured",
+    unlessZero,
+  ),
   known(
     "rss_delta_bytes",
     "integer",
@@ -149,7 +179,14 @@ export const CLOSE_CONTEXT_FIELDS = [
     "After minus before: negative when memory went back",
     { minimum: Number.MIN_SAFE_INTEGER },
   ),
-  known("madvise_bytes", "count", "gauge", "bytes", "Bytes of the epoch released to the kernel so far"),
+  known(
+    "madvise_bytes",
+    "count",
+    "gauge",
+    "bytes",
+    "Bytes released to the kernel during the close, of whatever epoch",
+    unlessZero,
+  ),
   added("epoch_id", "integer", "info", "", "Ring slot of the epoch", {
     metric: { skip: "a name, not an amount" },
   }),

@@ -7,6 +7,7 @@ import { FIRST_ERA, LABEL_OTHER, MAX_LABELS, REC_BASE, RING_SIZE } from "../../a
 import { openedAt, refcount } from "../../allocator/words/epoch-table.js";
 import { EPOCH_ACTIVE, EPOCH_DISCARD, recEra, recState, ringOf } from "../../allocator/words/epoch-word.js";
 import { labelText, readLabel } from "../../allocator/words/label.js";
+import { cooperationPct } from "../document/cooperation.js";
 import { sumOf } from "../document/count.js";
 import type { CloseContext, EpochStats, EraStats, LabelRegistry } from "../document/document.js";
 import { type Readings, sumHoldings } from "./classes.js";
@@ -40,8 +41,6 @@ function epochRow(readings: Readings, ring: number, holdings: Holding[], nowMs: 
   const inUse = eras.filter((row) => row.live_objects > 0);
   const oldest = inUse[inUse.length - 1];
   const { close, given } = factsOf(readings, ring, era);
-  const dropped = (close?.rssBefore ?? 0) - (close?.rssAfter ?? 0);
-  const rssKnown = close !== undefined && close.rssBefore > 0 && close.rssAfter > 0;
   return {
     epoch_id: ring,
     epoch_era: era,
@@ -56,7 +55,8 @@ function epochRow(readings: Readings, ring: number, holdings: Holding[], nowMs: 
     committed_after_close: (close?.committedAfter ?? 0) * slabBytes,
     slabs_recycled: given.slabsRecycled,
     madvise_bytes: given.madviseBytes,
-    cooperation_pct: rssKnown && given.madviseBytes > 0 ? (100 * dropped) / given.madviseBytes : null,
+    close_madvise_bytes: close?.releasedBytes ?? 0,
+    cooperation_pct: cooperationPct(close?.rssBefore ?? 0, close?.rssAfter ?? 0, close?.releasedBytes ?? 0),
     opened: era >= FIRST_ERA,
     discarded: recState(rec) === EPOCH_DISCARD,
     closed_timestamp_ns: BigInt(close?.atMs ?? 0) * NS_PER_MS,
@@ -135,7 +135,7 @@ export function lastClose(epochs: readonly EpochStats[]): CloseContext | null {
     rss_before_bytes: last.rss_before_close,
     rss_after_bytes: last.rss_after_close,
     rss_delta_bytes: Number(last.rss_after_close) - Number(last.rss_before_close),
-    madvise_bytes: last.madvise_bytes,
+    madvise_bytes: last.close_madvise_bytes,
     epoch_id: last.epoch_id,
     epoch_era: last.epoch_era,
   };

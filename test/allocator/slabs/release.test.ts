@@ -10,9 +10,9 @@ import { SEAT_WORD, seatAt } from "../../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../../src/allocator/seats/reap.js";
 import { setFree } from "../../../src/allocator/slabs/free-map.js";
 import type { Handle, HeapOptions, ReleasePolicy } from "../../../src/allocator/types.js";
-import { countResident, countWarm, isResident } from "../../../src/allocator/words/resident-map.js";
+import { countWarm, isResident } from "../../../src/allocator/words/resident-map.js";
 import { packTag, TAG_FREE, TAG_RELEASING } from "../../../src/allocator/words/slab-tag.js";
-import { Kernel, releasingHeap } from "../kernel.js";
+import { Kernel, releasingHeap, residentSlabs } from "../kernel.js";
 import {
   another,
   classCounter,
@@ -43,7 +43,7 @@ afterEach(() => {
 const many = (from: SlabHeap, size: number, objects: number): Handle[] =>
   Array.from({ length: objects }, () => from.alloc(size));
 const warm = (): number => countWarm(heap._a.m, heap._a.layout);
-const resident = (): number => countResident(heap._a.m, heap._a.layout);
+const resident = (): number => residentSlabs(heap);
 
 describe("what is released", () => {
   test("a close releases what it gave back, neighbours in one call; not what is in use", () => {
@@ -194,7 +194,7 @@ describe("the policy", () => {
     expect(warm()).toBe(1);
   });
 
-  test("the default reserve is 1/256 of the heap, 4 MiB at most, everything with prefault", () => {
+  test("the default reserve is 1/128 of the heap, 1 MiB at most, everything with prefault", () => {
     const reserve = (options: HeapOptions): number => {
       const made = smallHeap({ slabSize: 65536, ...options });
       const { reserveSlabs } = made._a.rules;
@@ -202,9 +202,9 @@ describe("the policy", () => {
       return reserveSlabs * 65536;
     };
     const MIB = 1024 * 1024;
-    expect(reserve({ capacity: 64 * MIB })).toBe(MIB / 4);
-    expect(reserve({ capacity: 512 * MIB })).toBe(2 * MIB);
-    expect(reserve({ capacity: 2048 * MIB })).toBe(4 * MIB);
+    expect(reserve({ capacity: 64 * MIB })).toBe(MIB / 2);
+    expect(reserve({ capacity: 512 * MIB })).toBe(MIB);
+    expect(reserve({ capacity: 2048 * MIB })).toBe(MIB);
     expect(reserve({ capacity: MIB })).toBe(0);
     expect(reserve({ capacity: 4 * MIB, prefault: true })).toBe(4 * MIB);
   });

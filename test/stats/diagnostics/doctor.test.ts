@@ -286,14 +286,18 @@ describe("reclamation", () => {
   });
 
   test("guesses are marked as such", () => {
-    const found = only({ total_slabs_recycled: 5 });
+    const found = only({ heap: heapRow({ warm_bytes: MIB, touched_bytes: MIB, resident_bytes: MIB }) });
     expect(found).toMatchObject({ code: "no-page-releaser", severity: "info", origin: "configuration" });
     expect(found.message).toMatch(/\[heuristic\]\.$/);
   });
 
   test("low cooperation is the kernel's matter, good cooperation no finding", () => {
-    const closed = (after: number) =>
-      epochRow({ madvise_bytes: 10 * MIB, rss_before_close: 100 * MIB, rss_after_close: after * MIB });
+    const closed = (after: number, released = 10 * MIB) =>
+      epochRow({
+        close_madvise_bytes: released,
+        rss_before_close: 100 * MIB,
+        rss_after_close: after * MIB,
+      });
     const found = only({ epochs: [closed(96)] });
     expect(found).toMatchObject({
       code: "low-cooperation",
@@ -301,6 +305,25 @@ describe("reclamation", () => {
       data: { cooperation_pct: 40, epoch_id: 12 },
     });
     expect(doctor(documentWith({ epochs: [closed(95)] })).findings).toEqual([]);
+    // Of a few pages nobody can tell where they went.
+    expect(doctor(documentWith({ epochs: [closed(105, MIB - 4096)] })).findings).toEqual([]);
+    // A document from before there was that figure: its percentage is all there is.
+    const old = { ...closed(105, 0), cooperation_pct: 10 };
+    expect(doctor(documentWith({ epochs: [old] })).findings).toMatchObject([{ code: "low-cooperation" }]);
+  });
+
+  test("slabs that stay warm although pages are released: the configuration's matter, and trim() helps", () => {
+    const heap = heapRow({ warm_bytes: 9 * MIB, touched_bytes: 20 * MIB, resident_bytes: 20 * MIB });
+    const found = only({ heap, total_madvise_calls: 3, total_madvise_bytes: MIB });
+    expect(found).toMatchObject({
+      code: "warm-slabs",
+      severity: "info",
+      origin: "configuration",
+      data: { bytes: 9 * MIB },
+    });
+    expect(found.action).toMatch(/trim\(\).*every thread a pageReleaser.*onClose/);
+    const { text } = doctor(documentWith({ heap, total_madvise_calls: 3 }));
+    expect(text).toContain("in 3 calls. 9 MiB of free slabs may still be resident.\n");
   });
 
   test("pinned slabs are the application's matter", () => {

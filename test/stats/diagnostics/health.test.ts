@@ -160,6 +160,14 @@ describe("liveness", () => {
   test.each<[string, Partial<StatsDocument>]>([
     ["heap committed_bytes is 1001, but capacity_bytes is 1000", committed(100.1)],
     ["heap free_slabs is 9, but slab_count is 8", { heap: heapRow({ free_slabs: 9, slab_count: 8 }) }],
+    [
+      "heap warm_slabs is 4, but free_slabs is 3",
+      { heap: heapRow({ free_slabs: 3, warm_slabs: 4, slab_count: 8 }) },
+    ],
+    [
+      "heap resident_bytes is 1001, but capacity_bytes is 1000",
+      { heap: heapRow({ capacity_bytes: 1000, resident_bytes: 1001 }) },
+    ],
     ["heap attached_workers is 65, but max_workers is 64", { heap: heapRow({ attached_workers: 65 }) }],
     ["current_epoch is 16, but epoch_count is 16", { current_epoch: 16 }],
     ["16 epochs are listed, but epoch_count is 17", { epoch_count: 17 }],

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { analyzeReclamation } from "../../../src/stats/diagnostics/reclamation.js";
-import type { EpochStats, StatsDocument } from "../../../src/stats/document/document.js";
+import type { EpochStats, HeapStats, StatsDocument } from "../../../src/stats/document/document.js";
 import {
   cDocument,
   classRow,
@@ -30,6 +30,7 @@ describe("facts", () => {
       label: "frame",
       slabs_recycled: 40,
       madvise_bytes: 32 * SLAB,
+      close_madvise_bytes: 30 * SLAB,
       rss_before_close: 100 * MIB,
       rss_after_close: 98 * MIB,
       committed_before_close: 50 * SLAB,
@@ -45,6 +46,7 @@ describe("facts", () => {
           epoch_era: 28,
           slabs_recycled: 40,
           bytes_madvised: 32 * SLAB,
+          bytes_madvised_at_close: 30 * SLAB,
           rss_before: 100 * MIB,
           rss_after: 98 * MIB,
           rss_delta: -2 * MIB,
@@ -67,6 +69,15 @@ describe("facts", () => {
     expect(report.epochs.length).toBe(expected ? 1 : 0);
     expect(report.epoch_count).toBe(report.epochs.length);
     if (expected) expect(report.epochs[0]?.was_closed).toBe(values.state !== "ACTIVE");
+  });
+
+  test("what is resident now; null where the document does not say", () => {
+    const heap = heapRow({ warm_bytes: 2 * SLAB, resident_bytes: 5 * SLAB });
+    expect(analyzeReclamation(documentWith({ heap }))).toMatchObject({
+      warm_bytes: 2 * SLAB,
+      resident_bytes: 5 * SLAB,
+    });
+    expect(analyzeReclamation(cDocument())).toMatchObject({ warm_bytes: null, resident_bytes: null });
   });
 
   test("no difference of memory that was not measured", () => {
@@ -96,7 +107,9 @@ describe("facts", () => {
 describe("cooperation", () => {
   const closed = (before: number, after: number, pct: number | null = null): EpochStats =>
     epochRow({
-      madvise_bytes: 10 * MIB,
+      // Of whatever epoch, during the close: what else was released of this one is no part of it.
+      close_madvise_bytes: 10 * MIB,
+      madvise_bytes: 77 * MIB,
       rss_before_close: before * MIB,
       rss_after_close: after * MIB,
       cooperation_pct: pct,
@@ -120,7 +133,22 @@ describe("cooperation", () => {
     expect(heuristics).toMatchObject([{ cooperation_pct: 77 }]);
   });
 
+  test("of a document from before there was a figure for the close, without a figure", () => {
+    const old = { ...closed(0, 0, 77), close_madvise_bytes: 0 };
+    const { heuristics } = analyzeReclamation(documentWith({ epochs: [old] }));
+    expect(heuristics).toMatchObject([{ cooperation_pct: 77, bytes: 0 }]);
+    expect(heuristics[0]?.verdict).toMatch(/fell by 77% of what was released: the kernel cooperates$/);
+  });
+
+  test("a few pages say nothing", () => {
+    const few = { ...closed(100, 99), close_madvise_bytes: MIB - 1 };
+    const { heuristics } = analyzeReclamation(documentWith({ epochs: [few] }));
+    expect(heuristics[0]?.cooperation_pct).toBeCloseTo(100);
+    expect(heuristics[0]?.verdict).toMatch(/changed by -100% .*too little was released to tell anything/);
+  });
+
   test("nothing to say without release or measurement", () => {
+    expect(kinds({ epochs: [epochRow({ ...closed(100, 90), close_madvise_bytes: 0 })] })).toEqual([]);
     const unreleased = epochRow({ rss_before_close: MIB, rss_after_close: MIB });
     expect(kinds({ epochs: [unreleased] })).toEqual([]);
     expect(kinds({ epochs: [closed(0, 0)] })).toEqual([]);
@@ -128,18 +156,55 @@ describe("cooperation", () => {
 });
 
 describe("why memory stays", () => {
+  /** 10 MiB in use, and as many bytes warm. */
+  const warm = (bytes: number, values: Partial<HeapStats> = {}): HeapStats =>
+    heapRow({
+      touched_bytes: 40 * MIB,
+      resident_bytes: 10 * MIB + bytes,
+      committed_bytes: 10 * MIB,
+      warm_bytes: bytes,
+      ...values,
+    });
+
   test("a heap at rest gives no reason", () => {
     expect(kinds({})).toEqual([]);
   });
 
   test("no page releaser", () => {
-    const heap = heapRow({ touched_bytes: 30 * MIB, committed_bytes: 10 * MIB });
-    expect(verdict({ heap, total_slabs_recycled: 5 }, "no_page_releaser")).toMatch(
-      /5 slabs.*20 MiB of free slabs/,
+    expect(verdict({ heap: warm(20 * MIB) }, "no_page_releaser")).toMatch(
+      /^no pages were ever released although 20 MiB of free slabs may still be resident.*leave 512 KiB$/,
     );
-    expect(kinds({ heap, large: largeRow({ slabs_recycled: 5 }) })).toEqual(["no_page_releaser"]);
-    expect(kinds({ heap, total_slabs_recycled: 5, total_madvise_calls: 1 })).toEqual([]);
+    expect(kinds({ heap: warm(20 * MIB), large: largeRow({ madvise_calls: 1 }) })).not.toContain(
+      "no_page_releaser",
+    );
     expect(analyzeReclamation(cDocument({ total_slabs_recycled: 5 })).heuristics).toEqual([]);
+  });
+
+  test("a heap whose reserve was never exceeded may have a releaser", () => {
+    // 1/128 of 64 MiB; at most 1 MiB.
+    expect(kinds({ heap: warm(512 * 1024), total_slabs_recycled: 500 })).toEqual([]);
+    expect(kinds({ heap: warm(512 * 1024 + SLAB) })).toEqual(["no_page_releaser"]);
+    const big = { capacity_bytes: 4096 * MIB };
+    expect(kinds({ heap: warm(MIB, big) })).toEqual([]);
+    expect(kinds({ heap: warm(MIB + SLAB, big) })).toEqual(["no_page_releaser"]);
+  });
+
+  test("slabs stay warm although pages are released", () => {
+    const calls = { total_madvise_calls: 7, total_madvise_bytes: 3 * MIB };
+    expect(verdict({ heap: warm(20 * MIB), ...calls }, "warm_slabs")).toMatch(
+      /^20 MiB of free slabs .*\(3 MiB in 7 calls so far\): threads .*no page releaser, releasePolicy.onClose false/,
+    );
+    expect(kinds({ heap: warm(20 * MIB), ...calls })).toEqual(["warm_slabs"]);
+    expect(kinds({ heap: warm(MIB), ...calls }), "four reserves").toEqual([]);
+    expect(verdict({ heap: warm(20 * MIB), ...calls, total_madvise_failures: 2 }, "warm_slabs")).toMatch(
+      /2 of the calls were refused/,
+    );
+  });
+
+  test("a heap that was touched at creation is to stay resident", () => {
+    const prefault = warm(20 * MIB, { touched_bytes: 8 * MIB, resident_bytes: 64 * MIB });
+    expect(kinds({ heap: prefault })).toEqual([]);
+    expect(kinds({ heap: prefault, total_madvise_calls: 1 })).toEqual([]);
   });
 
   test("few live objects pin many slabs", () => {

@@ -6,9 +6,26 @@
 import { describe, expect, test } from "vitest";
 import { InvalidTypeError, InvalidValueError } from "../../../src/allocator/errors.js";
 import { detectEpochLeaks } from "../../../src/stats/diagnostics/leaks.js";
+import { analyzeReclamation } from "../../../src/stats/diagnostics/reclamation.js";
 import { parseJsonExact, stringifyStats } from "../../../src/stats/document/json.js";
 import { readStats } from "../../../src/stats/document/parse.js";
 import { benchFile, MONOTONIC_NS, REAL_NS, SIZES, statsDump } from "./fixtures.js";
+
+test.each([
+  ["first shape", statsDump()],
+  ["second shape", benchFile()],
+])("%s: memory around a close is kept, of pages released meanwhile it says nothing", (_name, source) => {
+  const facts = { rss_before_close: 9_000_000, rss_after_close: 5_000_000 };
+  const document = readStats({ ...source, epochs: source.epochs.map((row) => ({ ...row, ...facts })) });
+  expect(document.epochs[0]).toMatchObject({
+    ...facts,
+    madvise_bytes: 0,
+    close_madvise_bytes: 0,
+    cooperation_pct: null,
+  });
+  const report = analyzeReclamation(document);
+  expect(report).toMatchObject({ warm_bytes: null, resident_bytes: null, heuristics: [] });
+});
 
 const epochOf = (document: ReturnType<typeof readStats>, id: number) =>
   document.epochs.find((epoch) => epoch.epoch_id === id);

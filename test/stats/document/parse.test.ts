@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { InvalidTypeError, InvalidValueError } from "../../../src/allocator/errors.js";
+import { health } from "../../../src/stats/diagnostics/health.js";
 import type { Field } from "../../../src/stats/document/field.js";
 import { LATENCY_NAMES } from "../../../src/stats/document/fields.js";
 import { parseJsonExact, stringifyStats } from "../../../src/stats/document/json.js";
@@ -132,6 +133,19 @@ describe("readStats", () => {
     expect([document.heap, document.large, document.workers, document.benchmark]).toEqual(
       Array(4).fill(undefined),
     );
+  });
+
+  test("a document from before pages were told apart: nothing warm, its own percentage of cooperation", () => {
+    const old = plain() as { heap: Row; epochs: Row[] };
+    for (const name of ["warm_slabs", "warm_bytes", "resident_bytes"]) delete old.heap[name];
+    for (const row of old.epochs) {
+      delete row.close_madvise_bytes;
+      Object.assign(row, { madvise_bytes: 4096, cooperation_pct: 12.5 });
+    }
+    const document = readStats(old);
+    expect(document.heap).toMatchObject({ warm_slabs: 0, warm_bytes: 0, resident_bytes: 0 });
+    expect(document.epochs[3]).toMatchObject({ close_madvise_bytes: 0, cooperation_pct: 12.5 });
+    expect(health(document).live).toBe(true);
   });
 
   test("ignores keys it does not know, as newer versions have", () => {

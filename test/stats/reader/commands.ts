@@ -21,6 +21,7 @@ export type Command =
   | { op: "attach" }
   | { op: "detach"; seat: number }
   | { op: "kill"; seat: number; by: number }
+  | { op: "trim"; seat: number; keep: number }
   | { op: "poll"; seat: number }
   | { op: "pollAll" };
 
@@ -66,7 +67,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   make(10, "free", { seat, pick, times: fc.nat(25) }),
   make(3, "freeWrong", { seat, pick, how: fc.nat(11) }),
   make(3, "advance", { seat, times: fc.oneof(fc.constant(0), fc.nat(19)) }),
-  make(2, "close", { seat, back, byRef: flag }),
+  make(3, "close", { seat, back, byRef: flag }),
   make(3, "discard", { seat, back, byRef: flag }),
   make(1, "discardBefore", { seat, back }),
   make(2, "label", { seat, epoch, text }),
@@ -77,6 +78,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   make(2, "attach", {}),
   make(1, "detach", { seat }),
   make(2, "kill", { seat, by: seat }),
+  make(2, "trim", { seat, keep: fc.constantFrom(0, 0, 3) }),
   make(1, "poll", { seat }),
   make(1, "pollAll", {}),
 );
@@ -100,7 +102,7 @@ const options: fc.Arbitrary<HeapOptions> = fc.record({
 export const script: fc.Arbitrary<Script> = fc.record({
   options,
   seats: fc.constantFrom(1, 2, 3),
-  releasing: flag,
+  releasing: fc.constantFrom(false, true, true),
   commands: fc.array(command, { minLength: 1, maxLength: 70, size: "max" }),
 });
 

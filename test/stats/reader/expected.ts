@@ -36,6 +36,7 @@ class Comparison {
 export function differences(world: World, document: HeapSnapshot): string[] {
   const comparison = new Comparison();
   const truth = world.truth();
+  for (const fault of world.pages.faults) comparison.same(fault, "happened", "not so");
   expectTop(comparison, world, document, truth);
   world.first.sizeClasses.forEach((_, index) => {
     expectClass(comparison, world, document.classes[index], index, truth);
@@ -97,7 +98,7 @@ function expectTop(c: Comparison, world: World, document: HeapSnapshot, truth: T
 }
 
 function expectClass(c: Comparison, world: World, row: ClassStats, index: number, truth: Truth): void {
-  const { first: heap, releasing } = world;
+  const { first: heap, pages } = world;
   const size = heap.sizeClasses[index];
   const tally = world.classes[index];
   const held = sumKept(truth, heap.slabSize, (kept) => kept.classIndex === index);
@@ -126,10 +127,10 @@ function expectClass(c: Comparison, world: World, row: ClassStats, index: number
     live_objects: held.live,
     live_bytes: held.live * size,
     empty_slabs_count: held.reclaimable,
-    madvise_calls: tally.releases,
-    madvise_bytes: tally.releasedBytes,
-    madvise_failures: tally.releaseFailures,
-    ...(releasing ? { empty_slab_recycled: tally.slabsReleased } : {}),
+    madvise_calls: pages.ofClass(index).calls,
+    madvise_bytes: pages.ofClass(index).bytes,
+    madvise_failures: pages.ofClass(index).failures,
+    empty_slab_recycled: pages.ofClass(index).slabs,
   });
   const kept = truth.kept.filter(({ classIndex }) => classIndex === index);
   expectDiscards(c, `${path}.discarded_objects`, row.discarded_objects, tally.discarded, kept);
@@ -144,7 +145,7 @@ function expectClass(c: Comparison, world: World, row: ClassStats, index: number
 }
 
 function expectLarge(c: Comparison, world: World, { large }: HeapSnapshot, truth: Truth): void {
-  const { first: heap, releasing } = world;
+  const { first: heap, pages } = world;
   const classIndex = heap.sizeClasses.length;
   const tally = world.classes[classIndex];
   const held = sumKept(truth, heap.slabSize, (kept) => kept.classIndex === classIndex);
@@ -155,10 +156,10 @@ function expectLarge(c: Comparison, world: World, { large }: HeapSnapshot, truth
     alloc_count: tally.allocs,
     free_count: tally.frees,
     failures: tally.outOfMemory,
-    madvise_calls: tally.releases,
-    madvise_bytes: tally.releasedBytes,
-    madvise_failures: tally.releaseFailures,
-    ...(releasing ? { slabs_recycled: tally.slabsReleased } : {}),
+    madvise_calls: pages.ofClass(classIndex).calls,
+    madvise_bytes: pages.ofClass(classIndex).bytes,
+    madvise_failures: pages.ofClass(classIndex).failures,
+    slabs_recycled: pages.ofClass(classIndex).slabs,
   });
   const kept = truth.kept.filter((each) => each.classIndex === classIndex);
   expectDiscards(c, "large.discarded_objects", large.discarded_objects, tally.discarded, kept);
@@ -171,7 +172,8 @@ function runBytes(kept: readonly Kept[], heap: World["first"]): number {
 }
 
 function expectHeap(c: Comparison, world: World, document: HeapSnapshot, truth: Truth): void {
-  const { first: heap, oracle } = world;
+  const { first: heap, oracle, pages } = world;
+  const warm = [...pages.resident].filter((slab) => !truth.used.includes(slab)).length;
   const slabCount = heap.capacity / heap.slabSize;
   const liveBytes = truth.kept.reduce(
     (sum, { classIndex, live: n }) => sum + n * (heap.sizeClasses[classIndex] ?? 0),
@@ -188,6 +190,9 @@ function expectHeap(c: Comparison, world: World, document: HeapSnapshot, truth: 
     slab_bytes: heap.slabSize,
     slab_count: slabCount,
     free_slabs: slabCount - truth.used.length,
+    warm_slabs: warm,
+    warm_bytes: warm * heap.slabSize,
+    resident_bytes: (truth.used.length + warm) * heap.slabSize,
     orphaned_slabs: orphaned,
     max_workers: heap._a.layout.maxWorkers,
     attached_workers: world.seats.length,
@@ -231,7 +236,7 @@ function ageOf(openedMs: number | undefined): number {
 }
 
 function expectEpoch(c: Comparison, world: World, row: EpochStats, ring: number, truth: Truth): void {
-  const { first: heap, oracle, releasing } = world;
+  const { first: heap, oracle, pages } = world;
   const { slabSize } = heap;
   const era = oracle.eraIn(ring);
   const opened = era >= FIRST_ERA;
@@ -265,22 +270,20 @@ function expectEpoch(c: Comparison, world: World, row: EpochStats, ring: number,
     older_live_objects: older.live,
     oldest_era: oldestEra,
     oldest_age_sec: Math.max(eraAge(world, oldestEra, era), refcount > 0 ? ageSec : 0),
-    ...(releasing
-      ? {
-          slabs_recycled: world.given.get(era)?.slabs ?? 0,
-          madvise_bytes: world.given.get(era)?.bytes ?? 0,
-        }
-      : { madvise_bytes: 0, cooperation_pct: null }),
+    slabs_recycled: pages.ofEra(era).slabs,
+    madvise_bytes: pages.ofEra(era).bytes,
   });
   const close = world.closes.get(era);
   c.rows(path, row, {
     closed_timestamp_ns: BigInt(close?.atMs ?? 0) * 1_000_000n,
     committed_before_close: (close?.before ?? 0) * slabSize,
     committed_after_close: (close?.after ?? 0) * slabSize,
+    close_madvise_bytes: close?.released ?? 0,
   });
+  const released = close?.released ?? 0;
   const cooperation =
-    Number(row.madvise_bytes) > 0 && Number(row.rss_before_close) > 0
-      ? (100 * (Number(row.rss_before_close) - Number(row.rss_after_close))) / Number(row.madvise_bytes)
+    released > 0 && Number(row.rss_before_close) > 0
+      ? ((Number(row.rss_before_close) - Number(row.rss_after_close)) * 100) / released
       : null;
   c.same(`${path}.cooperation_pct`, row.cooperation_pct, cooperation);
   expectEras(c, world, row, here);
@@ -346,7 +349,7 @@ function expectLastClose(c: Comparison, document: StatsDocument): void {
     rss_before_bytes: last.rss_before_close,
     rss_after_bytes: last.rss_after_close,
     rss_delta_bytes: Number(last.rss_after_close) - Number(last.rss_before_close),
-    madvise_bytes: last.madvise_bytes,
+    madvise_bytes: last.close_madvise_bytes,
     epoch_id: last.epoch_id,
     epoch_era: last.epoch_era,
   });

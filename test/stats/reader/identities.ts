@@ -153,6 +153,12 @@ export function identitiesOf(document: HeapSnapshot): string[] {
     heap.committed_bytes,
     (document.net_slabs as number) * heap.slab_bytes + large.slabs * heap.slab_bytes,
   );
+  same(
+    "heap: resident = committed + warm",
+    heap.resident_bytes,
+    n(heap.committed_bytes) + n(heap.warm_bytes),
+  );
+  same("heap: bytes of warm slabs", heap.warm_bytes, heap.warm_slabs * heap.slab_bytes);
   same("heap: slabs = capacity", heap.slab_count * heap.slab_bytes, heap.capacity_bytes);
   same(
     "workers: allocations",

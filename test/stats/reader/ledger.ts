@@ -3,8 +3,6 @@
  * counter of the heap. The operations themselves are in world.ts.
  */
 import type { Attachment } from "../../../src/allocator/memory/attachment.js";
-import { recordAt, SLAB_ERA, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
-import { TAG_LARGE, tagClass, tagState } from "../../../src/allocator/words/slab-tag.js";
 import {
   type CloseReport,
   type EpochDomain,
@@ -14,6 +12,7 @@ import {
 } from "../../../src/index.js";
 import { StatsReader } from "../../../src/stats/index.js";
 import { FIRST_ERA, Oracle, ringOf } from "../../model/oracle.js";
+import { Pages } from "./pages.js";
 import { type Truth, truthOf } from "./truth.js";
 
 const LABEL_BYTES = 31;
@@ -27,10 +26,6 @@ export interface ClassTally {
   outOfMemory: number;
   epochClosed: number;
   orphanedLive: number;
-  releases: number;
-  slabsReleased: number;
-  releasedBytes: number;
-  releaseFailures: number;
 }
 
 /** What the threads in one seat counted. */
@@ -45,6 +40,14 @@ export interface CloseTally {
   readonly atMs: number;
   readonly before: number;
   readonly after: number;
+  /** Bytes released meanwhile. */
+  readonly released: number;
+}
+
+/** How things were before an operation that may end epochs. */
+export interface Before {
+  readonly slabs: number;
+  readonly released: number;
 }
 
 const newClass = (): ClassTally => ({
@@ -55,10 +58,6 @@ const newClass = (): ClassTally => ({
   outOfMemory: 0,
   epochClosed: 0,
   orphanedLive: 0,
-  releases: 0,
-  slabsReleased: 0,
-  releasedBytes: 0,
-  releaseFailures: 0,
 });
 
 export class Ledger {
@@ -72,8 +71,6 @@ export class Ledger {
   readonly attachments: Attachment[] = [];
   readonly openedMs = new Map<number, number>([[FIRST_ERA, Date.now()]]);
   readonly createdMs = Date.now();
-  /** Slabs given back, and bytes released, by era. */
-  readonly given = new Map<number, { slabs: number; bytes: number }>();
   readonly closes = new Map<number, CloseTally>();
   /** The label set last in each ring slot. */
   readonly labels = new Map<number, { era: number; label: string }>();
@@ -81,6 +78,7 @@ export class Ledger {
   /** Distinct labels in the order of their first use. */
   readonly distinctLabels: string[] = [];
   readonly touched = new Set<number>();
+  readonly pages = new Pages();
   readonly releasing: boolean;
   closeCalls = 0;
   /** Eras that a call was the first to close or discard. */
@@ -89,11 +87,11 @@ export class Ledger {
   nullFrees = 0;
   staleFrees = 0;
   protected readonly domains = new Map<SlabHeap, EpochDomain[]>();
-  private releaseCalls = 0;
 
   constructor(options: HeapOptions, releasing: boolean) {
     this.releasing = releasing;
     const heap = SlabHeap.create({ ...options, ...this.releaserOption() });
+    this.pages.watch(heap);
     this.oracle = new Oracle(heap);
     this.classes = Array.from({ length: heap.sizeClasses.length + 1 }, newClass);
     this.reader = StatsReader.open(heap.buffer);
@@ -114,6 +112,8 @@ export class Ledger {
   protected settle(): void {
     for (let era = this.oracle.newest; !this.openedMs.has(era); era--) this.openedMs.set(era, Date.now());
     for (const slab of this.truth().used) this.touched.add(slab);
+    // Taken and given back within one operation.
+    for (const slab of this.pages.everGiven) this.touched.add(slab);
   }
 
   // -- seats -------------------------------------------------------------------------------------------
@@ -160,18 +160,28 @@ export class Ledger {
 
   // -- epochs ------------------------------------------------------------------------------------------
 
-  protected usedSlabs(): number {
-    return this.truth().used.length;
+  protected before(): Before {
+    return { slabs: this.truth().used.length, released: this.pages.total.bytes };
   }
 
   /** A call has closed or discarded an era that is in the ring. */
-  protected noteEnd(era: number, before: number): void {
+  protected noteEnd(era: number, before: Before): void {
     if (!this.closes.has(era)) this.lifetimes++;
-    this.closes.set(era, { atMs: Date.now(), before, after: this.usedSlabs() });
+    const after = this.before();
+    this.closes.set(era, {
+      atMs: Date.now(),
+      before: before.slabs,
+      after: after.slabs,
+      released: after.released - before.released,
+    });
   }
 
   /** False when the call was refused. */
-  protected noteClose(report: CloseReport): boolean {
+  protected noteClose(report: CloseReport, before: Before): boolean {
+    const released = this.pages.total.bytes - before.released;
+    if (report.bytesReleased !== released) {
+      throw new Error(`close: ${report.bytesReleased} bytes released, not ${released}`);
+    }
     if (report.reason === "stale" || report.reason === "never-opened") return false;
     this.closeCalls++;
     return true;
@@ -193,30 +203,7 @@ export class Ledger {
   // -- page release ------------------------------------------------------------------------------------
 
   protected releaserOption(): { pageReleaser?: PageReleaser } {
-    return this.releasing
-      ? { pageReleaser: { release: (_b, offset, bytes) => this.released(offset, bytes) } }
-      : {};
-  }
-
-  /** Stands for the kernel: takes all, half, or nothing, or throws, in turn. The slab is still tagged. */
-  private released(offset: number, bytes: number): number {
-    const { m, layout } = this.first._a;
-    const record = recordAt((offset - layout.payloadOffset) / layout.slabSize);
-    const tag = m[record + SLAB_TAG];
-    const era = m[record + SLAB_ERA];
-    const tally = this.classes[tagState(tag) === TAG_LARGE ? layout.classCount : tagClass(tag)];
-    const given = this.given.get(era) ?? { slabs: 0, bytes: 0 };
-    this.given.set(era, given);
-    const turn = this.releaseCalls++ % 7;
-    const taken = turn === 3 || turn === 5 ? -1 : turn === 1 ? bytes / 2 : turn === 4 ? 0 : bytes;
-    tally.releases++;
-    tally.slabsReleased += bytes / layout.slabSize;
-    given.slabs += bytes / layout.slabSize;
-    if (taken < 0) tally.releaseFailures++;
-    tally.releasedBytes += Math.max(0, taken);
-    given.bytes += Math.max(0, taken);
-    if (turn === 5) throw new Error("the kernel says no");
-    return taken;
+    return this.releasing ? { pageReleaser: this.pages.releaser() } : {};
   }
 }
 

@@ -16,7 +16,7 @@ const MEASURED =
   /"(id|timestamp_ns|pid|rss_[a-z_]+|cooperation_pct|epoch_close_total_ns|sum_ns|cpu_sum_ns)":("[^"]*"|-?[0-9.e+-]+|null)/g;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: START });
+  vi.useFakeTimers({ toFake: ["Date", "performance"], now: START });
 });
 afterEach(() => {
   vi.useRealTimers();

@@ -6,6 +6,7 @@ import {
   TAG_FREE,
   TAG_LARGE,
   TAG_ORPHANED,
+  TAG_RELEASING,
   TAG_TAIL,
   tagClass,
   tagOwner,
@@ -49,6 +50,7 @@ export function truthOf(heap: SlabHeap, isDiscarded: (era: number) => boolean): 
     const state = tagState(tag);
     if (state === TAG_FREE) continue;
     used.push(slab);
+    if (state === TAG_RELEASING) throw new Error(`slab ${slab} is RELEASING: the heap is not at rest`);
     if (state === TAG_CLAIMED) throw new Error(`slab ${slab} is CLAIMED: the heap is not at rest`);
     if (state === TAG_TAIL) {
       const head = kept.get(tailHead(tag));

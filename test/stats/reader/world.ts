@@ -4,7 +4,7 @@
  * object) and from plain collections.
  */
 import { vi } from "vitest";
-import { recordAt, SLAB_TAG, SLAB_USED } from "../../../src/allocator/memory/layout.js";
+import { recordAt, SLAB_TAG } from "../../../src/allocator/memory/layout.js";
 import { reapSeat } from "../../../src/allocator/seats/reap.js";
 import { packHandle } from "../../../src/allocator/words/handle.js";
 import { tagOwner } from "../../../src/allocator/words/slab-tag.js";
@@ -23,7 +23,7 @@ export class World extends Ledger {
   }
 
   run(command: Command): void {
-    vi.setSystemTime(Date.now() + 137);
+    vi.advanceTimersByTime(137);
     const seat = "seat" in command ? this.seats[command.seat % this.seats.length] : this.first;
     this.perform(seat, command);
     this.settle();
@@ -96,6 +96,9 @@ export class World extends Ledger {
         return;
       case "kill":
         if (this.seats.length > 1) this.kill(seat, command.by);
+        return;
+      case "trim":
+        this.trim(seat, command.keep);
         return;
       case "poll":
         seat.poll();
@@ -194,11 +197,6 @@ export class World extends Ledger {
       this.countAlloc(seat, size);
       this.classes[this.classOf(size)].frees++;
       this.seatTally(seat).frees++;
-      // It may have taken slabs that nobody holds any more now: only their own words tell which.
-      const { m, layout } = seat._a;
-      for (let slab = 0; slab < layout.slabCount; slab++) {
-        if (m[recordAt(slab) + SLAB_USED] === 1) this.touched.add(slab);
-      }
     }
     this.countFailure(seat, size);
   }
@@ -253,6 +251,17 @@ export class World extends Ledger {
     else this.staleFrees++;
   }
 
+  // -- pages -------------------------------------------------------------------------------------------
+
+  private trim(seat: SlabHeap, keep: number): void {
+    const before = { ...this.pages.total };
+    const { bytesReleased, calls, failures } = seat.trim({ keepBytes: keep * seat.slabSize });
+    const { total } = this.pages;
+    const told = [bytesReleased, calls, failures].join();
+    const seen = [total.bytes - before.bytes, total.calls - before.calls, total.failures - before.failures];
+    if (told !== seen.join()) throw new Error(`trim: ${told}, not ${seen}`);
+  }
+
   // -- epochs ------------------------------------------------------------------------------------------
 
   private target(back: number, byRef: boolean): { arg: EpochRef | EpochId; era: number } {
@@ -265,9 +274,9 @@ export class World extends Ledger {
     const { arg, era } = this.target(back, byRef);
     const inRing = era === this.oracle.eraIn(ringOf(era));
     seat.poll();
-    const before = this.usedSlabs();
+    const before = this.before();
     const report = discard ? seat.discardEpoch(arg) : seat.closeEpoch(arg);
-    if (!this.noteClose(report)) return;
+    if (!this.noteClose(report, before)) return;
     this.end(discard ? this.oracle.discard(era) : []);
     if (!discard) this.oracle.close(era);
     if (inRing) this.noteEnd(era, before);
@@ -276,12 +285,12 @@ export class World extends Ledger {
   private discardBefore(seat: SlabHeap, back: number): void {
     const era = Math.max(0, this.oracle.newest - back);
     seat.poll();
-    const before = this.usedSlabs();
+    const before = this.before();
     const ended = Array.from({ length: 16 }, (_, ring) => seat.epochInfo(ring as EpochId))
       .filter((info) => info.era >= 16 && info.era < era && !info.discarded)
       .map((info) => info.era);
     const report = seat.discardBefore({ id: ringOf(era) as EpochId, era });
-    if (!this.noteClose(report)) return;
+    if (!this.noteClose(report, before)) return;
     this.end(this.oracle.discardBefore(era));
     for (const each of ended) this.noteEnd(each, before);
   }
@@ -321,7 +330,7 @@ export class World extends Ledger {
       return refs[ring].era === era && refs[ring].closed;
     };
     const closedBefore = isClosed();
-    const before = this.usedSlabs();
+    const before = this.before();
     leave();
     if (closedBefore || !isClosed()) return;
     this.closeCalls++;
