@@ -6,30 +6,19 @@
 import { Agent, createServer, get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import {
-  createNodeListener,
-  createTelemetryHandler,
-  createTelemetryServer,
-  type TelemetryServer,
-  type TelemetryServerOptions,
-} from "../../src/http.js";
+import { createNodeListener, createTelemetryHandler, type TelemetryServerOptions } from "../../src/http.js";
 import { InvalidValueError } from "../../src/index.js";
 import type { StatsDocument } from "../../src/stats.js";
 import { documentWith } from "../stats/diagnostics/builder.js";
-import { ask, Listener, leakyHeap, raw, until } from "./support.js";
+import { ask, Listener, leakyHeap, raw, serve, until } from "./support.js";
 
-const servers: TelemetryServer[] = [];
 const sockets: Socket[] = [];
-afterEach(async () => {
+afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
-  await Promise.all(servers.splice(0).map((server) => server.close()));
 });
 
-async function serve(options: TelemetryServerOptions, document: StatsDocument = documentWith()) {
-  const server = createTelemetryServer(() => document, options);
-  servers.push(server);
-  return { server, ...(await server.listen()) };
-}
+const serveDocument = (options: TelemetryServerOptions, document: StatsDocument = documentWith()) =>
+  serve(options, () => document);
 
 /** A connection that says `bytes` and reads nothing by itself. */
 async function dial(port: number, bytes = ""): Promise<Socket> {
@@ -60,7 +49,7 @@ const IMPATIENT = {
 test.each(["/metrics", "/", "/events", "/nothing"])(
   "%s: a request before the last answer is out ends the connection",
   async (path) => {
-    const { url, port } = await serve({});
+    const { url, port } = await serveDocument({});
     const text = await raw(port, `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(1000));
     expect(text.split("HTTP/1.1 ").length - 1).toBeLessThanOrEqual(1);
     expect((await ask(`${url}ready`)).status).toBe(200);
@@ -68,11 +57,11 @@ test.each(["/metrics", "/", "/events", "/nothing"])(
 );
 
 test("requests one after the other share a connection, however long the answers", async () => {
-  const { url } = await serve(
+  const { url } = await serveDocument(
     {},
     { ...BIG, label_registry: { ...BIG.label_registry, labels: { 0: "short" } } },
   );
-  const big = await serve({}, BIG);
+  const big = await serveDocument({}, BIG);
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   for (const [base, times] of [
     [url, 200],
@@ -95,7 +84,7 @@ test("requests one after the other share a connection, however long the answers"
 });
 
 test("a client that never reads its answer loses its place", async () => {
-  const { url, port } = await serve({ ...IMPATIENT, maxConnections: 1 }, BIG);
+  const { url, port } = await serveDocument({ ...IMPATIENT, maxConnections: 1 }, BIG);
   await dial(port, STATS);
   await expect(ask(`${url}ready`)).rejects.toThrow();
   for (;;) {
@@ -106,7 +95,7 @@ test("a client that never reads its answer loses its place", async () => {
 });
 
 test("listeners of events may be silent between two of them", async () => {
-  const { url } = await serve({ ...IMPATIENT, intervalMs: 1000 });
+  const { url } = await serveDocument({ ...IMPATIENT, intervalMs: 1000 });
   const listener = await Listener.open(`${url}events`);
   for (let i = 0; i < 3; i++) expect((await listener.next())?.event).toBe("state");
   listener.leave();
@@ -173,7 +162,7 @@ test("nothing is kept for a request whose connection was gone before the handler
 });
 
 test("close lets answers that are being sent arrive", async () => {
-  const { server, port } = await serve({ closeTimeoutMs: 60_000 }, BIG);
+  const { server, port } = await serveDocument({ closeTimeoutMs: 60_000 }, BIG);
   const socket = await dial(port, STATS);
   let head = "";
   let received = 0;
@@ -195,7 +184,7 @@ test("close lets answers that are being sent arrive", async () => {
 });
 
 test("close waits for no connection without a request", async () => {
-  const { server, url, port } = await serve({ closeTimeoutMs: 2 ** 31 - 1 });
+  const { server, url, port } = await serveDocument({ closeTimeoutMs: 2 ** 31 - 1 });
   await dial(port);
   await dial(port, "GET /metr");
   const agent = new Agent({ keepAlive: true });
@@ -209,7 +198,7 @@ test("close waits for no connection without a request", async () => {
 });
 
 test("a server that has listened and was closed is at no address and does not listen again", async () => {
-  const { server } = await serve({});
+  const { server } = await serveDocument({});
   expect(server.url).toBeDefined();
   await server.close();
   expect(server.url).toBeUndefined();
