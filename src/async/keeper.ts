@@ -4,14 +4,15 @@
  *
  * Other threads open epochs, enter and leave at the same time. Three orders make it exact:
  *
- *   open    look whether anybody is inside the era whose ring slot would be reused | move on from the era looked at,
- *           and from no other: closeEpoch(current) is one compare-and-swap. advanceEpoch() would open yet another epoch
+ *   open    close the era whose ring slot would be reused | look whether anybody is inside it | move on from the era
+ *           that was current, and from no other: closeEpoch(current) is one compare-and-swap. advanceEpoch() would open yet another epoch
  *           where two threads found at once that it is time, and nobody had looked at that one's ring slot.
  *   leave   give up the membership | read the current era | if the epoch is over, look whether anybody is inside. Against
  *           a thread that moves on and then looks: whoever is second sees what the other did. Of two that leave, the
  *           second one sees nobody. A thread that is refused on its way in counts as one that leaves.
  *   end     closeEpoch(over) | look whether anybody is inside | discard. An era that is over may still be open in its
- *           record, where its closer has not got to it: a thread could enter between the look and the discard.
+ *           record, where its closer has not got to it: a thread could enter between the look and the discard, and between
+ *           the look and the opening.
  */
 import {
   type CloseReport,
@@ -35,6 +36,8 @@ export class EpochKeeper implements DomainHost {
   readonly heap: SlabHeap;
   /** Newest epoch seen; those before it are over. */
   current: EpochRef;
+  /** The one that was current when this keeper began: what it knows of older ones is nothing. */
+  private readonly firstSeen: number;
   /** Domains opened in {@link current}; counted by the rotator. */
   opened = 0;
   /** When a domain of this keeper first entered {@link current} (ms, as performance.now); -1: none has. */
@@ -59,6 +62,7 @@ export class EpochKeeper implements DomainHost {
     this.heap = heap;
     this.label = label;
     this.current = heap.currentEpoch;
+    this.firstSeen = this.current.era;
     if (discard) this.startAfresh();
   }
 
@@ -132,7 +136,9 @@ export class EpochKeeper implements DomainHost {
   moveOn(): boolean {
     const from = this.current;
     const displaced = refOf(from.era + 1 - RING_SIZE);
-    if (this.inside.has(displaced.era) || this.heap.refcount(displaced) > 0) return false;
+    if (this.inside.has(displaced.era)) return false;
+    this.seal(displaced);
+    if (this.heap.refcount(displaced) > 0) return false;
     this.sweep();
     try {
       this.count(this.heap.closeEpoch(from));
@@ -154,6 +160,17 @@ export class EpochKeeper implements DomainHost {
       if (era <= this.current.era - RING_SIZE && ++outOfRing > OUT_OF_RING_AT_ONCE) continue;
       this.end(era);
     }
+  }
+
+  /**
+   * Closes an era that is over in its record too, unless that is known to be done: its closer may not have got to it, and
+   * somebody could still enter.
+   */
+  private seal(epoch: EpochRef): void {
+    const ended = epoch.era >= this.firstSeen && !this.over.has(epoch.era);
+    if (ended || this.over.get(epoch.era) === true) return;
+    this.count(this.heap.closeEpoch(epoch));
+    if (this.over.has(epoch.era)) this.over.set(epoch.era, true);
   }
 
   /** Begins with an epoch of its own: what is in the one before is older than the keeper and not its to discard. */

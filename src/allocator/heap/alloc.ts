@@ -52,7 +52,7 @@ import {
 import { describe } from "../memory/size-classes.js";
 import { giveBackEmpty, poll, sync } from "../seats/sync.js";
 import { adoptSlab, isAdoptable } from "../slabs/adopt.js";
-import { findFree, hasFreeHint, repairFree } from "../slabs/free-map.js";
+import { findFree, findFreeRun, hasFreeHint, repairFree } from "../slabs/free-map.js";
 import { claimRun, RUN_CLOSED, RUN_NONE } from "../slabs/large-run.js";
 import { collect } from "../slabs/remote-free.js";
 import { CLAIM_CLOSED, CLAIM_WON, carve, claimSlab, firstSlot, nextPartial, popSlot } from "../slabs/slab.js";
@@ -70,6 +70,8 @@ const MAX_ERA_CHASES = 64;
 const PRESSURE_INTERVAL_MS = 5;
 /** Looks at one slab whose pages another thread releases: some 2 ms, many times what a batch takes. */
 const RELEASE_LOOKS = 1_000_000;
+/** Searches after such a wait: other slabs are being released by then. */
+const RELEASE_ROUNDS = 4;
 
 /**
  * Allocates `size` bytes; returns the slot word's index, now ALLOC, or 0 with `lastFailure` set.
@@ -240,14 +242,16 @@ function searchHarder(a: Attachment, bin: number, era: number, slabs: number): n
   if (found !== NONE) return found;
   const phase = loadSeq(m, PHASE);
   if (a.exhaustedPhase !== phase) {
-    const releasing = confirmTags(a);
+    confirmTags(a);
     found = attempt(a, bin, era, slabs);
-    if (found === NONE && releasing) {
-      awaitReleases(a);
-      found = attempt(a, bin, era, slabs);
-    }
     if (found !== NONE) return found;
     a.exhaustedPhase = phase;
+  }
+  // Hints stay where pages are being released: a full heap has none.
+  for (let round = 0; round < RELEASE_ROUNDS && seemsFree(a, slabs); round++) {
+    if (!awaitReleases(a)) break;
+    found = attempt(a, bin, era, slabs);
+    if (found !== NONE) return found;
   }
   const now = Date.now();
   if (now - a.pressureAtMs < PRESSURE_INTERVAL_MS && now >= a.pressureAtMs) return NONE;
@@ -258,26 +262,29 @@ function searchHarder(a: Attachment, bin: number, era: number, slabs: number): n
   return NONE;
 }
 
-/**
- * Waits a moment for the slabs whose pages other threads are giving back right now: they are free, and a heap must not
- * look full because it is being trimmed. Bounded: a thread that died, or sleeps, in the middle of it holds up nobody.
- */
-function awaitReleases(a: Attachment): void {
-  const { m, layout } = a;
-  for (let slab = 0; slab < layout.slabCount; slab++) {
-    const at = recordAt(slab) + SLAB_TAG;
-    const tag = loadSeq(m, at);
-    if (tagState(tag) === TAG_RELEASING && !changesSeq(m, at, tag, RELEASE_LOOKS)) return;
-  }
+/** Do the hints show a slab, or a run of `slabs`, that could not be had? */
+function seemsFree({ m, layout }: Attachment, slabs: number): boolean {
+  return slabs === 0 ? findFree(m, layout, 0) >= 0 : findFreeRun(m, layout, slabs, layout.slabCount) >= 0;
 }
 
 /**
- * Reads every tag: restores lost hints of FREE slabs and adopts what nobody owns. Returns whether it met slabs whose
- * pages are being released.
+ * Waits a moment for the slabs whose pages other threads are giving back right now: they are free, and a heap must not
+ * look full because it is being trimmed. Bounded: false when a slab took too long, as its thread died, or sleeps, in the
+ * middle of it.
  */
-function confirmTags(a: Attachment): boolean {
+function awaitReleases(a: Attachment): boolean {
   const { m, layout } = a;
-  let releasing = false;
+  for (let slab = findFree(m, layout, 0); slab >= 0; slab = findFree(m, layout, slab + 1)) {
+    const at = recordAt(slab) + SLAB_TAG;
+    const tag = loadSeq(m, at);
+    if (tagState(tag) === TAG_RELEASING && !changesSeq(m, at, tag, RELEASE_LOOKS)) return false;
+  }
+  return true;
+}
+
+/** Reads every tag: restores lost hints of FREE slabs and adopts what nobody owns. */
+function confirmTags(a: Attachment): void {
+  const { m, layout } = a;
   count(m, a.seatBase + SEAT_COUNTERS + S_CONFIRMING, 1);
   for (let slab = 0; slab < layout.slabCount && !a.detached; slab++) {
     const tag = loadSeq(m, recordAt(slab) + SLAB_TAG);
@@ -285,11 +292,8 @@ function confirmTags(a: Attachment): boolean {
       if (!hasFreeHint(m, layout, slab)) repairFree(m, layout, slab);
     } else if (isAdoptable(tag)) {
       adoptSlab(a, recordAt(slab), tag);
-    } else if (tagState(tag) === TAG_RELEASING) {
-      releasing = true;
     }
   }
-  return releasing;
 }
 
 /** A size some heap of this layout could serve, or a typed error. */

@@ -4,9 +4,10 @@ import type { Driver, Limits } from "./decisions.js";
 import { AtRandom, type Decision, DepthFirst, formatSchedule, Replay } from "./driver.js";
 import type { Mode } from "./memory.js";
 import { judge } from "./rest.js";
+import type { Scenario } from "./setup.js";
 import type { Compiled } from "./source.js";
 import { type Explorable, type WordScenario, WordsWorld } from "./words-world.js";
-import { type Scenario, World } from "./world.js";
+import { World } from "./world.js";
 
 /** With a heap, or with owner words and a ring. */
 export type AnyScenario = Scenario | WordScenario;

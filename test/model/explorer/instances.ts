@@ -89,6 +89,9 @@ class Switchboard {
   fill(array: Array32, value: number, from?: number, to?: number): Routine {
     return this.to.fill(array, value, from, to);
   }
+  changes(_: Int32Array, word: number, value: number): Routine {
+    return this.to.changes(word, value);
+  }
   call(result: unknown): Routine {
     return this.to.call(result);
   }

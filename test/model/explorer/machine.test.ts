@@ -132,6 +132,34 @@ describe("two stores, two loads: each worker stores one word and loads the other
   });
 });
 
+test("a store may stay behind until its worker's next atomic write, of whatever word", () => {
+  const m = new Int32Array(new SharedArrayBuffer(64));
+  const workers = [new LogicalWorker(0, false), new LogicalWorker(1, false)];
+  const driver = new DepthFirst();
+  const machine = new Machine(m, "tso", workers, FREE, driver);
+  // The third word is the first worker's alone: nobody is interrupted there for its own sake.
+  machine.memory.contested.fill(1, X, Y + 1);
+  const outcomes = new Set<string>();
+  do {
+    m.fill(0);
+    machine.reset();
+    const cpus = workers.map(() => new Cpu(machine));
+    const [first, second] = cpus as [Cpu, Cpu];
+    (workers[0] as LogicalWorker).routine = (function* () {
+      yield* first.store(X, 1);
+      yield* first.atomic(0, Y);
+      yield* first.atomic(5, 2, 1);
+    })();
+    (workers[1] as LogicalWorker).routine = (function* () {
+      yield* second.atomic(1, Y, 1);
+      yield* second.atomic(0, X);
+    })();
+    machine.run();
+    if (!machine.cut) outcomes.add(`${first.seen[0]}${second.seen[0]}`);
+  } while (driver.advance());
+  expect([...outcomes].sort()).toEqual(["00", "01", "10", "11"]);
+});
+
 describe("message passing: data, then a flag", () => {
   const passing = (publish: (cpu: Cpu) => Routine, look: (cpu: Cpu) => Routine): Program[] => [
     function* (cpu) {

@@ -8,6 +8,7 @@
  * Only words that at least two workers use and at least one writes (contested) are places to switch: other accesses
  * commute with everything. Which words these are is learnt from the runs themselves.
  */
+import { applyAtomic, atomicResult, OP_NAMES } from "./atomic-ops.js";
 import { type Driver, type Limits, PICK_GO_ON, PICK_KILL, PICK_SWITCH } from "./decisions.js";
 import { mix1, mix2 } from "./hash.js";
 import { Memory, type Mode } from "./memory.js";
@@ -34,6 +35,10 @@ export class Machine {
   readonly limits: Limits;
   trace: Trace | undefined;
   onKill: (worker: LogicalWorker) => void = () => {};
+  /** Whether a word of this value changes only when somebody is reaped. */
+  isHopeless: (value: number) => boolean = () => false;
+  /** What is called now is called by one of the workers. */
+  running = false;
 
   private readonly users: Uint8Array;
   private readonly writers: Uint8Array;
@@ -92,6 +97,12 @@ export class Machine {
 
   /** Lets the workers run to the end, or to a violation, or to where nothing new follows. */
   run(): void {
+    this.running = true;
+    this.runAll();
+    this.running = false;
+  }
+
+  private runAll(): void {
     let worker = this.pickNext();
     while (worker !== undefined) {
       this.current = worker;
@@ -247,6 +258,17 @@ export class Machine {
     }
   }
 
+  /** A bounded look at a word, long enough for whoever lives: until it is not `value`, or nobody else can go on. */
+  *changes(word: number, value: number): Generator<unknown, void, unknown> {
+    const { current: worker, m } = this;
+    const goesOn = (other: LogicalWorker): boolean =>
+      other !== worker && !other.done && !other.dead && other.waitsFor === undefined;
+    worker.waitsFor = () => m[word] !== value || this.isHopeless(value) || !this.workers.some(goesOn);
+    worker.steps++;
+    if (!worker.waitsFor()) yield;
+    worker.waitsFor = undefined;
+  }
+
   /** A callback may stop or not. */
   *call(result: unknown): Routine {
     return isRoutine(result) ? yield* result : result;
@@ -290,7 +312,9 @@ export class Machine {
     const writes = kind === WRITE || kind === RMW;
     const mayDie = writes && worker.killable && this.kills < this.limits.kills;
     if (this.memory.contested[word] === 0) this.learn(worker, word, writes);
-    if (this.memory.contested[word] === 0 && !mayDie && !this.driver.knows(key)) return false;
+    // An atomic write, of whatever word, lets stores out that others may still miss.
+    const commutes = this.memory.contested[word] === 0 && !(kind === RMW && this.memory.holdsBack(worker));
+    if (commutes && !mayDie && !this.driver.knows(key)) return false;
     return this.decide(worker, key);
   }
 
@@ -397,32 +421,6 @@ export class Machine {
   get restHash(): readonly [number, number] {
     return [this.memory.z1 ^ this.ghost1, this.memory.z2 ^ this.ghost2];
   }
-}
-
-const OP_NAMES = ["AL", "AS", "CAS", "OR", "AND", "ADD", "XCHG"];
-
-/** The word after the operation; undefined when it stays. */
-function atomicResult(op: number, before: number, x: number, y: number): number | undefined {
-  switch (op) {
-    case 1:
-    case 6:
-      return x;
-    case 2:
-      return before === (x | 0) ? y : undefined;
-    case 3:
-      return before | x;
-    case 4:
-      return before & x;
-    default:
-      return before + x;
-  }
-}
-
-function applyAtomic(array: Int32Array, op: number, word: number, x: number, y: number): number {
-  const before = Atomics.load(array, word);
-  const now = op === 0 ? undefined : atomicResult(op, before, x, y);
-  if (now !== undefined) Atomics.store(array, word, now);
-  return op === 1 ? x : before;
 }
 
 function isRoutine(value: unknown): value is Routine {

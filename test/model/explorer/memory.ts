@@ -198,6 +198,12 @@ export class Memory {
     worker.overtaken = below;
   }
 
+  /** Whether the worker's buffer has stores that others look for. */
+  holdsBack({ bufferWords }: LogicalWorker): boolean {
+    for (const word of bufferWords) if (this.contested[word] !== 0) return true;
+    return false;
+  }
+
   /** Everything in the worker's buffer becomes visible. */
   flush(worker: LogicalWorker): void {
     const { bufferWords, bufferValues } = worker;

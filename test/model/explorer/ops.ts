@@ -1,6 +1,7 @@
 /** The operations scenarios are made of: a call of the heap's own method, and what it means to the oracle. */
 
 import { REC_BASE } from "../../../src/allocator/memory/layout.js";
+import type { TrimReport } from "../../../src/allocator/types.js";
 import { recEra } from "../../../src/allocator/words/epoch-word.js";
 import type { Routine } from "./worker.js";
 import type { Actor, World } from "./world.js";
@@ -59,6 +60,7 @@ export function free(name: string): Op {
       const { oracle } = actor.world;
       const handle = actor.vars.get(name) ?? 0;
       if (handle === 0) return;
+      actor.world.contents.check(handle);
       const claim = oracle.beginFree(actor.worker, handle);
       const freed = (yield* actor.heap.free(handle)) as boolean;
       actor.worker.see(freed ? 1 : 2);
@@ -152,6 +154,24 @@ export function discard(era: number): Op {
       actor.worker.see(report.reason?.length ?? 0);
       oracle.endDiscard([era]);
       oracle.closed(actor.worker, era + 1);
+    },
+  };
+}
+
+/** Gives back what it can, and the pages of FREE slabs but for so many. */
+export function trim(keepSlabs = 0): Op {
+  return {
+    text: `trim ${keepSlabs}`,
+    *run(actor) {
+      const { world, worker } = actor;
+      const before = world.pages.released(worker.index);
+      const report = (yield* actor.heap.trim({ keepBytes: keepSlabs * SLAB })) as TrimReport;
+      const after = world.pages.released(worker.index);
+      const bytes = after.bytes - before.bytes;
+      const told = report.bytesReleased === bytes && report.slabsReleased * SLAB === bytes;
+      if (!told || report.calls !== after.calls - before.calls)
+        world.fail(`R7: ${bytes} bytes were released, but the report says ${JSON.stringify(report)}`);
+      worker.see(bytes);
     },
   };
 }

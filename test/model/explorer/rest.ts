@@ -49,11 +49,13 @@ export function judge(world: World): string | undefined {
       reapAll(world) ??
       checkHonoured(world) ??
       syncAndCheck(world, "after reaping and syncing") ??
+      checkPages(world) ??
       checkObjects(world) ??
       checkReferences(world) ??
       scenario.check?.(world) ??
       machine.violation ??
-      giveAllBack(world)
+      giveAllBack(world) ??
+      machine.violation
     );
   } catch (error) {
     return `at rest: ${(error as Error).stack ?? String(error)}`;
@@ -177,12 +179,32 @@ function checkCounters(world: World, when: string): string | undefined {
   return `I7 ${when}: ${objects} objects, but ${allocCount} allocations - ${freeCount} frees, ${liveObjects} live`;
 }
 
+/** Nobody releases pages, and nothing is forgotten; what was released is counted. */
+function checkPages(world: World): string | undefined {
+  const { pages, plain } = world;
+  return pages.atRest() ?? (nobodyDied(world) ? pages.checkCounters(plain.readCounter) : undefined);
+}
+
+/** Nothing is in use: all pages can go. */
+function trimAll(world: World): string | undefined {
+  const { pages, janitor, scenario } = world;
+  if (scenario.pages === undefined) return undefined;
+  pages.equip(janitor._a);
+  janitor.trim();
+  // A page that is larger than a slab may lie between two batches.
+  janitor.trim();
+  pages.strip(janitor._a);
+  syncAll(world);
+  return pages.checkTrimmed() ?? checkRest(world, "after trimming", false);
+}
+
 function checkObjects(world: World): string | undefined {
   const { m, oracle } = world;
   const { layout, ghost } = oracle;
   const slots = new Set<number>();
   for (const held of ghost.held.values()) {
     slots.add(oracle.slotWord(held.handle));
+    world.contents.check(held.handle);
     if (!world.janitor.isLive(held.handle as never)) {
       return `I1: ${oracle.name(held.handle)} is held by somebody, but not live any more`;
     }
@@ -245,7 +267,8 @@ function giveAllBack(world: World): string | undefined {
   const { slabs, problems } = janitor.verify();
   if (problems.length > 0) return `I2 after discarding everything: ${problems.join("; ")}`;
   if (slabs !== 0) return `I2: ${slabs} slabs were not given back`;
-  if (scenario.retires === true) return undefined;
+  const pages = trimAll(world);
+  if (pages !== undefined || scenario.retires === true) return pages;
   const all = janitor.alloc(janitor.capacity);
   if (all === 0) return `I2: the whole memory cannot be allocated again (${janitor.lastFailure})`;
   if (!janitor.free(all)) return "I3: the last object could not be freed";

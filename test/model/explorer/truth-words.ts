@@ -35,6 +35,7 @@ import {
 } from "../../../src/allocator/words/slab-tag.js";
 import { describeSlot, isOccupied } from "../../../src/allocator/words/slot-word.js";
 import type { Oracle } from "./oracle.js";
+import type { Pages } from "./pages.js";
 import type { LogicalWorker } from "./worker.js";
 
 const NOTHING = 0;
@@ -43,17 +44,20 @@ const REC = 2;
 const SLAB_ERA_WORD = 3;
 const SEAT = 4;
 const COUNTER = 5;
+const RESIDENT = 6;
 
 export class TruthWords {
   private readonly oracle: Oracle;
+  private readonly pages: Pages;
   private readonly m: Int32Array;
   private readonly layout: Layout;
   private readonly kinds: Uint8Array;
-  /** Slab, seat or ring slot the word is about. */
+  /** Slab, seat, ring slot or word of the map it is about. */
   private readonly owners: Int32Array;
 
-  constructor(oracle: Oracle, m: Int32Array, layout: Layout) {
+  constructor(oracle: Oracle, pages: Pages, m: Int32Array, layout: Layout) {
     this.oracle = oracle;
+    this.pages = pages;
     this.m = m;
     this.layout = layout;
     this.kinds = new Uint8Array(this.m.length);
@@ -62,6 +66,8 @@ export class TruthWords {
       this.mark(recordAt(slab) + SLAB_TAG, TAG, slab);
       this.mark(recordAt(slab) + SLAB_ERA, SLAB_ERA_WORD, slab);
     }
+    const mapWords = layout.freeLevelWords[0] as number;
+    for (let i = 0; i < mapWords; i++) this.mark(layout.residentBase + i, RESIDENT, i);
     for (let ring = 0; ring < 2; ring++) this.mark(REC_BASE + ring, REC, ring);
     for (let seat = 1; seat <= layout.maxWorkers; seat++) {
       const base = seatAt(layout, seat);
@@ -88,6 +94,7 @@ export class TruthWords {
     if (kind === TAG) this.tagChanged(owner, before, now, worker);
     else if (kind === REC) this.recChanged(before, now);
     else if (kind === SEAT) this.seatChanged(owner, before, now, worker);
+    else if (kind === RESIDENT) this.pages.bitsChanged(owner, before, now, worker);
     else if (kind === SLAB_ERA_WORD) this.slabEraChanged(owner, before, now);
     else if (now >>> 0 < before >>> 0) {
       this.oracle.fail(
@@ -116,6 +123,7 @@ export class TruthWords {
         );
       }
     }
+    this.pages.tagChanged(slab, before, now, worker, step);
     if (now === TAG_FREE) this.becameFree(slab, step);
   }
 

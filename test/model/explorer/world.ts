@@ -8,15 +8,7 @@
 import type { EpochDomain } from "../../../src/allocator/heap/domain.js";
 import type { SlabHeap } from "../../../src/allocator/heap/heap.js";
 import type { Attachment } from "../../../src/allocator/memory/attachment.js";
-import {
-  PHASE,
-  recordAt,
-  SEAT_WORD,
-  SLAB_COUNTS,
-  SLAB_FOLDED,
-  seatAt,
-} from "../../../src/allocator/memory/layout.js";
-import type { HeapOptions } from "../../../src/allocator/types.js";
+import { PHASE, SEAT_WORD, seatAt } from "../../../src/allocator/memory/layout.js";
 import {
   packSeat,
   SEAT_LIVE,
@@ -25,8 +17,9 @@ import {
   seatState,
   seatWho,
 } from "../../../src/allocator/words/seat-word.js";
-import { LAST_GENERATION, SLOT_ALLOC, slotState } from "../../../src/allocator/words/slot-word.js";
+import { tagOwner } from "../../../src/allocator/words/slab-tag.js";
 import type { EpochKeeper } from "../../../src/async/keeper.js";
+import { Contents } from "./contents.js";
 import type { Driver, Limits } from "./decisions.js";
 import { mix1, mix2, VisitedStates } from "./hash.js";
 import { type Allocator, type Instances, instancesOf } from "./instances.js";
@@ -35,6 +28,9 @@ import type { Mode } from "./memory.js";
 import { nameWord } from "./names.js";
 import type { Op } from "./ops.js";
 import { Oracle } from "./oracle.js";
+import { Pages } from "./pages.js";
+import { type PrivateState, restorePrivate, savePrivate } from "./private-state.js";
+import { type Scenario, Setup } from "./setup.js";
 import type { Compiled } from "./source.js";
 import { TruthWords } from "./truth-words.js";
 import { LogicalWorker, type Routine } from "./worker.js";
@@ -43,30 +39,6 @@ import { LogicalWorker, type Routine } from "./worker.js";
 type Stepping<T> = {
   [K in keyof T]: T[K] extends (...args: never[]) => unknown ? (...args: unknown[]) => Routine : T[K];
 };
-
-export interface Scenario {
-  readonly name: string;
-  /** What it is about, in a few words. */
-  readonly about: string;
-  /** One script per worker, numbered from 1. */
-  readonly scripts: readonly (readonly Op[])[];
-  /** Brings the heap into the state the scripts begin with; runs once. */
-  setup?(setup: Setup): void;
-  /** Workers (from 1) that may die at any access, and how many of them in one run. */
-  readonly killable?: readonly number[];
-  readonly kills?: number;
-  /** Workers (from 1) without a seat at the beginning. */
-  readonly unattached?: readonly number[];
-  readonly slabs?: number;
-  readonly options?: HeapOptions;
-  /** A race at the core of the protocol: explored with at least three preemptions. */
-  readonly core?: boolean;
-  readonly preemptions?: number;
-  /** Slots are used up: the whole memory cannot come back as one object. */
-  readonly retires?: boolean;
-  /** A look of its own at the end, when everything is at rest. */
-  check?(world: World): void;
-}
 
 export class Actor {
   readonly world: World;
@@ -105,102 +77,12 @@ export class Actor {
 
   takeSeat(): Routine {
     const { buffer, layout } = this.world.janitor._a;
-    return this.own.takeSeat(buffer, layout, this.thread, undefined) as unknown as Routine;
-  }
-}
-
-/** What a worker keeps in private between its operations. */
-type PrivateState = {
-  readonly a: Attachment;
-  readonly fields: Record<string, unknown>;
-  readonly rec: Int32Array;
-  readonly depth: Int32Array;
-};
-
-function savePrivate(a: Attachment): PrivateState {
-  return { a, fields: { ...a }, rec: a.rec.slice(), depth: a.depth.slice() };
-}
-
-function restorePrivate({ a, fields, rec, depth }: PrivateState): void {
-  Object.assign(a, fields);
-  a.rec.set(rec);
-  a.depth.set(depth);
-}
-
-/** Prepares the beginning of a scenario with whole operations, one after the other. */
-export class Setup {
-  readonly world: World;
-  /** Heaps of the workers that have a seat, as the plain sources see them. */
-  readonly heaps: readonly SlabHeap[];
-  readonly dead: number[] = [];
-
-  constructor(world: World, heaps: readonly SlabHeap[]) {
-    this.world = world;
-    this.heaps = heaps;
-  }
-
-  heap(worker: number): SlabHeap {
-    return this.heaps[worker - 1] as SlabHeap;
-  }
-
-  alloc(worker: number, name: string, size = 2048): number {
-    const { actors, oracle } = this.world;
-    const actor = actors[worker - 1] as Actor;
-    const handle = this.heap(worker).alloc(size);
-    if (handle === 0) throw new Error(`setup: alloc ${name} failed`);
-    oracle.allocated(actor.worker, handle, size, oracle.beginAlloc(actor.worker));
-    this.world.useContents(handle, size);
-    actor.vars.set(name, handle);
-    return handle;
-  }
-
-  free(worker: number, name: string): void {
-    const { actors, oracle } = this.world;
-    const actor = actors[worker - 1] as Actor;
-    const handle = actor.vars.get(name) as number;
-    const claim = oracle.beginFree(actor.worker, handle);
-    oracle.endFree(actor.worker, handle, claim, this.heap(worker).free(handle as never));
-  }
-
-  /** The other worker knows the handle too. */
-  give(from: number, to: number, name: string): void {
-    const handle = (this.world.actors[from - 1] as Actor).vars.get(name) as number;
-    (this.world.actors[to - 1] as Actor).vars.set(name, handle);
-  }
-
-  advance(worker = 1): void {
-    const { era } = this.heap(worker).advanceEpoch();
-    this.world.oracle.closed((this.world.actors[worker - 1] as Actor).worker, era);
-  }
-
-  /** Everybody honours what has changed. */
-  sync(): void {
-    for (const heap of [...this.heaps, this.world.janitor]) heap?.poll();
-  }
-
-  /** The object's slot has been used so often that `left` more frees retire it. */
-  age(worker: number, name: string, left: number): void {
-    const { oracle, m, actors } = this.world;
-    const { vars } = actors[worker - 1] as Actor;
-    const handle = vars.get(name) as number;
-    const aged = oracle.age(handle, LAST_GENERATION - left + 1);
-    m[oracle.slotWord(handle)] = ((LAST_GENERATION - left + 1) << 2) | SLOT_ALLOC;
-    vars.set(name, aged);
-  }
-
-  /** The next allocation in the object's slab is one that moves the slab's counts into the seat's. */
-  nextFolds(worker: number, name: string): void {
-    const { oracle, m, actors } = this.world;
-    const record = recordAt(oracle.slabOf((actors[worker - 1] as Actor).vars.get(name) as number));
-    // Both words by the same number of allocations: nothing new is unfolded.
-    const more = 4095 - ((m[record + SLAB_COUNTS] as number) >>> 18);
-    for (const word of [SLAB_COUNTS, SLAB_FOLDED])
-      m[record + word] = (m[record + word] as number) + (more << 18);
-  }
-
-  /** The worker is dead before anybody begins. */
-  kill(worker: number): void {
-    this.dead.push(worker - 1);
+    return this.own.takeSeat(
+      buffer,
+      layout,
+      this.thread,
+      this.world.pages.configOf(this.worker),
+    ) as unknown as Routine;
   }
 }
 
@@ -208,6 +90,8 @@ export class World {
   readonly scenario: Scenario;
   readonly machine: Machine;
   readonly oracle: Oracle;
+  readonly pages: Pages;
+  readonly contents: Contents;
   readonly plain: Allocator;
   private readonly instances: Instances;
   /** A seat that takes no part until everybody else has ended. */
@@ -218,7 +102,6 @@ export class World {
   readonly labels = new Set<string>();
   private readonly heapsAtStart: readonly (Actor["heap"] | undefined)[];
   private readonly wordsAtStart: Int32Array;
-  private readonly contentsAtStart: Uint8Array;
   private readonly privateAtStart: readonly PrivateState[];
   private readonly ghostAtStart: Oracle["ghost"];
   private readonly varsAtStart: readonly ReadonlyMap<string, number>[];
@@ -242,13 +125,17 @@ export class World {
     this.m = m;
     this.machine = new Machine(m, mode, workers, limits, driver);
     this.oracle = new Oracle(this.machine, layout, this.janitor._a.handleBias);
+    this.pages = new Pages(this.machine, this.oracle, this.janitor._a, scenario.pages);
+    this.contents = new Contents(this.oracle, this.janitor._a, scenario.pages !== undefined);
     this.instances.use(this.machine);
     this.actors = workers.map((worker) => new Actor(this, worker, this.instances.of(worker.index)));
 
     const plainHeaps: SlabHeap[] = [];
     this.heapsAtStart = this.actors.map((actor, index) => {
       if (scenario.unattached?.includes(index + 1) === true) return undefined;
-      const a = this.plain.takeSeat(buffer, layout, actor.thread, undefined);
+      const a = this.plain.takeSeat(buffer, layout, actor.thread, this.pages.configOf(actor.worker));
+      // Nothing is released before the scripts begin, but where the setup asks for it.
+      this.pages.strip(a);
       // All of them look at the same array, the machine's.
       Object.assign(a, { m });
       const heap = new this.plain.SlabHeap(a);
@@ -256,16 +143,22 @@ export class World {
       this.oracle.seated(a.seat, index);
       return this.steppingHeap(actor, a, heap.domains);
     });
-    const truth = new TruthWords(this.oracle, m, layout);
+    const truth = new TruthWords(this.oracle, this.pages, m, layout);
     this.machine.memory.onChange = (word, before, now, worker) => truth.onChange(word, before, now, worker);
-    this.machine.onKill = (worker) => this.oracle.died(worker, this.doing[worker.index]?.mayLose ?? 0);
-    this.machine.memory.onDropped = (_, word, value) => this.dropped(word, value);
+    this.machine.onKill = (worker) => {
+      this.oracle.died(worker, this.doing[worker.index]?.mayLose ?? 0);
+      this.pages.died(worker);
+    };
+    this.machine.isHopeless = (tag) => this.oracle.isDead(tagOwner(tag));
+    this.machine.memory.onDropped = (_, word, value) => this.contents.dropped(word, value);
     this.machine.reset();
     const setup = new Setup(this, plainHeaps);
     scenario.setup?.(setup);
     this.deadAtStart = setup.dead;
     this.wordsAtStart = m.slice();
-    this.contentsAtStart = this.janitor._a.u8.slice(layout.payloadOffset);
+    this.contents.save();
+    this.pages.save();
+    for (const heap of plainHeaps) if (heap !== undefined) this.pages.equip(heap._a);
     this.privateAtStart = [this.janitor, ...plainHeaps]
       .filter((heap) => heap !== undefined)
       .map((heap) => savePrivate(heap._a));
@@ -302,8 +195,8 @@ export class World {
   reset(): void {
     this.instances.use(this.machine);
     this.m.set(this.wordsAtStart);
-    const { layout, u8 } = this.janitor._a;
-    if (layout.zeroOnFree) u8.set(this.contentsAtStart, layout.payloadOffset);
+    this.contents.restore();
+    this.pages.restore();
     for (const state of this.privateAtStart) restorePrivate(state);
     this.machine.reset();
     this.oracle.restore(this.ghostAtStart);
@@ -391,30 +284,10 @@ export class World {
     actor.worker.see(1);
   }
 
-  /** In a heap that zeroes: a new object is empty, and then it is not. */
+  /** A worker writes into an object it was given. */
   useContents(handle: number, size: number): void {
-    if (!this.janitor._a.layout.zeroOnFree) return;
-    const contents = this.contentsOf(this.oracle.slotWord(handle)).subarray(0, size);
-    if (contents.some((byte) => byte !== 0))
-      this.fail(`${this.oracle.name(handle)} shows contents of an object that was freed`);
-    contents.fill(7);
-  }
-
-  private contentsOf(slotWord: number): Uint8Array {
-    const { layout, u8 } = this.janitor._a;
-    const slot = slotWord - layout.slotBase;
-    const size = layout.sizeClasses[0] as number;
-    const inSlab = (slot & layout.positionMask) * size;
-    const at = layout.payloadOffset + (slot >> layout.slotsShift) * layout.slabSize + inSlab;
-    return u8.subarray(at, at + size);
-  }
-
-  /** What a worker wrote into an object after a store that never got out did not get out either. */
-  private dropped(word: number, value: number): void {
-    const { layout } = this.janitor._a;
-    const isSlot = word >= layout.slotBase && word < layout.slotBase + layout.linkDelta;
-    if (layout.zeroOnFree && isSlot && slotState(value) === SLOT_ALLOC) this.contentsOf(word).fill(0);
-    this.oracle.dropped(word, value);
+    this.contents.use(handle, size);
+    this.pages.written(this.oracle.slabOf(handle), Math.ceil(size / this.oracle.layout.slabSize));
   }
 
   private readonly judged = new VisitedStates();

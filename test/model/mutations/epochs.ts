@@ -198,8 +198,8 @@ export const EPOCH_MUTATIONS: readonly Mutation[] = [
     edits: [
       change(
         RING,
-        "if (state === TAG_FREE || state === TAG_TAIL) continue;",
-        "if (state === TAG_FREE || state === TAG_TAIL || state === 1) continue;",
+        "if (state !== TAG_CLAIMED && !mayHoldObjects(state)) continue;",
+        "if (!mayHoldObjects(state)) continue;",
       ),
     ],
     scenarios: ["discard-late-claim", "discard-late-claim-closed"],

@@ -15,10 +15,8 @@ export const KEEPER_MUTATIONS: readonly Mutation[] = [
     name: "keeper-opens-unlooked",
     breaks: "The next epoch is opened whoever is inside the era that has its ring slot.",
     edits: [
-      drop(
-        KEEPER,
-        "    if (this.inside.has(displaced.era) || this.heap.refcount(displaced) > 0) return false;\n",
-      ),
+      drop(KEEPER, "    if (this.inside.has(displaced.era)) return false;\n"),
+      drop(KEEPER, "    if (this.heap.refcount(displaced) > 0) return false;\n"),
     ],
     scenarios: ["keeper-alloc-turn", "keeper-own-turn"],
   },
@@ -65,6 +63,13 @@ export const KEEPER_MUTATIONS: readonly Mutation[] = [
     edits: [drop(KEEPER, "    if (!sealed && this.heap.refcount(epoch) > 0) return;\n")],
     scenarios: ["keeper-late-enter"],
     mode: "sc",
+  },
+  {
+    name: "keeper-opens-unsealed",
+    breaks:
+      "Between the look and the opening somebody enters the era that is pushed out: its record was still open.",
+    edits: [drop(KEEPER, "    this.seal(displaced);\n")],
+    scenarios: ["keeper-late-enter-turn"],
   },
   {
     name: "keeper-enters-unlooked",

@@ -6,6 +6,7 @@ import { change, type Mutation } from "./mutation.js";
 import { OBJECT_MUTATIONS } from "./objects.js";
 import { PERMIT_MUTATIONS } from "./permits.js";
 import { REGRESSIONS } from "./regressions.js";
+import { RELEASE_MUTATIONS } from "./releases.js";
 import { RING_MUTATIONS } from "./rings.js";
 import { SEAT_MUTATIONS } from "./seats.js";
 import { SLAB_MUTATIONS } from "./slabs.js";
@@ -30,6 +31,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...REGRESSIONS,
   ...RING_MUTATIONS,
   ...PERMIT_MUTATIONS,
+  ...RELEASE_MUTATIONS,
   ...UNORDERED_MUTATIONS,
   ...KEEPER_MUTATIONS,
 ];

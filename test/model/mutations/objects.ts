@@ -285,8 +285,8 @@ export const OBJECT_MUTATIONS: readonly Mutation[] = [
       ),
       change(
         "slabs/slab.ts",
-        "  const bytes = releasePages(a, tag, slab, 1);",
-        "  const bytes = releasePages(a, tag, slab, 1);\n  setFree(m, layout, slab);",
+        "  noteChange(m, a.seatBase, record, -1, shard + C_RECYCLED);",
+        "  setFree(m, layout, slab);\n  noteChange(m, a.seatBase, record, -1, shard + C_RECYCLED);",
       ),
     ],
     scenarios: ["hint-lost", "hint-race", "hint-two-slabs"],

@@ -73,7 +73,7 @@ export const PERMIT_MUTATIONS: readonly Mutation[] = [
         "this.m[P_BELL] = seen | WAITED_FOR;\n      return seen | WAITED_FOR;",
       ),
     ],
-    scenarios: ["permit-wait"],
+    scenarios: ["permit-two-given", "permit-wait"],
   },
   {
     name: "permit-announce-store",

@@ -1,6 +1,6 @@
 /** Counters: folding a slab's counts, the note of a count under way, facts about epochs; read meanwhile, killed meanwhile. */
 import { advance, alloc, close, discard, free, readCounters, reap, sample, sync } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 /** Worker 1's next allocation moves its slab's counts; others know x and y. */
 function beforeFold(s: Setup): void {

@@ -1,6 +1,6 @@
 /** Deaths: a worker vanishes at any access, and whoever reaps it may vanish too. */
 import { advance, alloc, attach, close, discard, free, large, reap, sync } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 /** x and y fill worker 1's slab. */
 function full(s: Setup, knowX: readonly number[] = [], knowY: readonly number[] = []): void {

@@ -13,7 +13,7 @@ import {
   sync,
   take,
 } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 const one = (s: Setup): unknown => s.alloc(1, "x");
 

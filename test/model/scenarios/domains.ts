@@ -12,7 +12,7 @@ import {
   retain,
   sync,
 } from "../explorer/ops.js";
-import type { Scenario } from "../explorer/world.js";
+import type { Scenario } from "../explorer/setup.js";
 
 export const DOMAINS: readonly Scenario[] = [
   {

@@ -1,6 +1,6 @@
 /** Epochs: opening, closing, and allocating meanwhile; the ring that comes round; PHASE and what it guards. */
 import { advance, alloc, call, close, free, large, look, sync } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 const one = (s: Setup): unknown => s.alloc(1, "x");
 

@@ -13,6 +13,8 @@ import { PERMITS } from "./permits.js";
 import { POINTED_EPOCHS } from "./pointed-epochs.js";
 import { POINTED_SLABS } from "./pointed-slabs.js";
 import { REGRESSIONS } from "./regressions.js";
+import { RELEASE_DEATHS } from "./release-deaths.js";
+import { RELEASES } from "./releases.js";
 import { RINGS } from "./rings.js";
 import { SEATS } from "./seats.js";
 import { SLABS } from "./slabs.js";
@@ -32,6 +34,8 @@ export const SCENARIOS: readonly AnyScenario[] = [
   ...POINTED_EPOCHS,
   ...POINTED_SLABS,
   ...REGRESSIONS,
+  ...RELEASES,
+  ...RELEASE_DEATHS,
   ...OWNERS,
   ...PERMITS,
   ...RINGS,

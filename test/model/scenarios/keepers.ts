@@ -2,7 +2,8 @@
 import { ERA } from "../../../src/allocator/memory/layout.js";
 import { closeHalf, keptAlloc, keptEnter, keptLeave, tick, turn } from "../explorer/keeper-ops.js";
 import { look, reap, signal, wait } from "../explorer/ops.js";
-import type { Scenario, World } from "../explorer/world.js";
+import type { Scenario } from "../explorer/setup.js";
+import type { World } from "../explorer/world.js";
 
 /** Nobody is left to come: what is over and empty has been ended. */
 function check(world: World): void {
@@ -48,6 +49,17 @@ export const KEEPERS: readonly Scenario[] = [
     scripts: [
       [keptEnter("d"), wait("z"), keptLeave("d")],
       [closeHalf, tick, signal("z")],
+    ],
+    check,
+  },
+  {
+    name: "keeper-late-enter-turn",
+    about:
+      "a domain enters an era that is over and open in its record, while another thread takes its ring slot",
+    core: true,
+    scripts: [
+      [keptEnter("d"), wait("z"), keptLeave("d")],
+      [closeHalf, turn, signal("z")],
     ],
     check,
   },

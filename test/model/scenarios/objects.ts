@@ -1,6 +1,6 @@
 /** Objects: freeing from several workers at once, stale handles, and taking remote frees back. */
 import { alloc, close, free, freeOffset, give, look, sync, take } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 /** x and y fill a slab of worker 1, and the workers named know them too. */
 function full(s: Setup, knowX: readonly number[], knowY: readonly number[] = []): void {

@@ -29,7 +29,8 @@ import {
   sync,
   take,
 } from "../explorer/ops.js";
-import type { Actor, Scenario } from "../explorer/world.js";
+import type { Scenario } from "../explorer/setup.js";
+import type { Actor } from "../explorer/world.js";
 
 import { alone, domainAlloc, enterAny, honest, labelIs, lapped, one, shared } from "./pointed-ops.js";
 

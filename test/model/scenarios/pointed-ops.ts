@@ -14,7 +14,8 @@ import { SEAT_FREE, seatState } from "../../../src/allocator/words/seat-word.js"
 import { TAG_FREE } from "../../../src/allocator/words/slab-tag.js";
 import { notHonoured } from "../explorer/honoured.js";
 import { alloc, attach, call, type Op, SLOT } from "../explorer/ops.js";
-import type { Actor, Setup, World } from "../explorer/world.js";
+import type { Setup } from "../explorer/setup.js";
+import type { Actor, World } from "../explorer/world.js";
 
 export const one = (s: Setup): unknown => s.alloc(1, "x");
 

@@ -17,7 +17,7 @@ import {
   take,
   wait,
 } from "../explorer/ops.js";
-import type { Scenario } from "../explorer/world.js";
+import type { Scenario } from "../explorer/setup.js";
 
 import { allocIfFree, attachToFree, counted, one, shared } from "./pointed-ops.js";
 

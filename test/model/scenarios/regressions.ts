@@ -1,6 +1,6 @@
 /** One scenario for every defect that the explorer, the soak or the fuzzing has found, so that it stays found. */
 import { advance, alloc, close, free, readCounters, reap } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 function full(s: Setup): void {
   s.alloc(1, "x");

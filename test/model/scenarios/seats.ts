@@ -1,6 +1,6 @@
 /** Seats: taking one, giving it back, being suspected, and dying meanwhile. */
 import { alloc, attach, detach, free, reap, suspect, sync } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 /** x and y fill worker 1's slab, and worker 2 knows x. */
 function full(s: Setup): void {

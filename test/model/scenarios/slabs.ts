@@ -1,6 +1,6 @@
 /** Slabs and runs: taking, giving back, hints, and large objects in each other's way. */
 import { advance, alloc, close, free, large, sync } from "../explorer/ops.js";
-import type { Scenario, Setup } from "../explorer/world.js";
+import type { Scenario, Setup } from "../explorer/setup.js";
 
 /** Size class of whole slabs' halves is not needed here: one object per slab. */
 const BIG = { sizeClasses: [2048] };

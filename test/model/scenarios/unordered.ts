@@ -2,7 +2,8 @@
 import { REC_BASE } from "../../../src/allocator/memory/layout.js";
 import { recEra } from "../../../src/allocator/words/epoch-word.js";
 import { advance, alloc, enter, exit, type Op, reap, release, retain } from "../explorer/ops.js";
-import type { Scenario, World } from "../explorer/world.js";
+import type { Scenario } from "../explorer/setup.js";
+import type { World } from "../explorer/world.js";
 
 const join = (name: string, auto = true): Op => enter(name, { unordered: true, auto });
 
