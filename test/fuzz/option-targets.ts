@@ -39,6 +39,7 @@ export interface OptionTarget {
 
 const first = 0 as EpochId;
 const releaser = { release: () => 0 };
+const policy = { onClose: true, reserveBytes: 4096, decayMs: 1000 };
 const detach = (heap: SlabHeap): void => heap.detach();
 const stop = (sampling: Sampling | SiteSampler): void => sampling.stop();
 
@@ -58,6 +59,7 @@ const HEAP: readonly OptionTarget[] = [
       zeroOnFree: false,
       prefault: false,
       pageReleaser: releaser,
+      releasePolicy: policy,
       buffer: new SharedArrayBuffer(1 << 20),
     }),
   },
@@ -69,8 +71,19 @@ const HEAP: readonly OptionTarget[] = [
   {
     name: "SlabHeap.attach: options",
     call: ({ heap }, v) => detach(SlabHeap.attach(heap.share(), v)),
-    near: () => ({ sameThread: true, pageReleaser: releaser }),
+    near: () => ({ sameThread: true, pageReleaser: releaser, releasePolicy: policy }),
   },
+  {
+    name: "releasePolicy",
+    call: ({ heap }, v) => detach(SlabHeap.attach(heap.share(), { sameThread: true, releasePolicy: v })),
+    near: () => ({ ...policy }),
+  },
+  {
+    name: "pageReleaser",
+    call: ({ heap }, v) => detach(SlabHeap.attach(heap.share(), { sameThread: true, pageReleaser: v })),
+    near: () => ({ ...releaser, reuse: () => {}, pageBytes: 4096, enabled: true }),
+  },
+  { name: "trim", call: ({ heap }, v) => heap.trim(v), near: () => ({ keepBytes: 4096 }) },
   { name: "alloc", call: ({ heap }, v) => freed(heap, heap.alloc(v)), fast: true },
   { name: "alloc: epoch", call: ({ heap }, v) => freed(heap, heap.alloc(64, v)), fast: true },
   { name: "allocOrThrow", call: ({ heap }, v) => freed(heap, heap.allocOrThrow(v)), fast: true },
