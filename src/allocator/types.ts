@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Types users see. Behaviour is described on {@link SlabHeap}. */
 
 declare const brand: unique symbol;
@@ -36,8 +37,8 @@ export interface PageReleaser {
 /** When this thread gives pages back, where it has a {@link PageReleaser}. `trim()` does so at any time. */
 export interface ReleasePolicy {
   /**
-   * Closing, discarding, advancing and detaching release the pages of free slabs beyond the reserve; what becomes free
-   * later follows while the thread's event loop turns, and in `poll()`. Default true.
+   * Closing, discarding and detaching release the pages of free slabs beyond the reserve; what becomes free at other times
+   * follows in `poll()`, and while the thread's event loop turns. Default true.
    */
   onClose?: boolean;
   /**

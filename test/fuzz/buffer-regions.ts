@@ -41,6 +41,7 @@ const HEADER: Names = [
   [o.DEEP, "DEEP", "truth"],
   [o.PRESSURE, "PRESSURE", "hint"],
   [o.DOOMS, "DOOMS", "truth"],
+  [o.WANTED, "WANTED", "hint"],
   [o.REC_BASE, "REC", "truth", o.RING_SIZE],
   [o.REFS_BASE, "REFS", "truth", o.RING_SIZE],
   [o.RETAINS_BASE, "RETAINS", "truth", o.RING_SIZE],

@@ -48,6 +48,7 @@ import {
   SLAB_BIN,
   SLAB_COUNTS,
   SLAB_TAG,
+  WANTED,
 } from "../memory/offsets.js";
 import { describe } from "../memory/size-classes.js";
 import { giveBackEmpty, poll, sync } from "../seats/sync.js";
@@ -68,9 +69,9 @@ const NONE = 3;
 const MAX_ERA_CHASES = 64;
 /** Ask the other threads for their empty slabs at most this often. */
 const PRESSURE_INTERVAL_MS = 5;
-/** Looks at one slab whose pages another thread releases: some 2 ms, many times what a batch takes. */
-const RELEASE_LOOKS = 1_000_000;
-/** Searches after such a wait: other slabs are being released by then. */
+/** Looks at one slab whose pages another thread releases: 1 to 2 ms, many times what a batch takes. */
+const RELEASE_LOOKS = 150_000;
+/** Searches after such a wait: somebody may have begun to release other slabs by then. */
 const RELEASE_ROUNDS = 4;
 
 /**
@@ -248,8 +249,9 @@ function searchHarder(a: Attachment, bin: number, era: number, slabs: number): n
     a.exhaustedPhase = phase;
   }
   // Hints stay where pages are being released: a full heap has none.
-  for (let round = 0; round < RELEASE_ROUNDS && seemsFree(a, slabs); round++) {
-    if (!awaitReleases(a)) break;
+  for (let round = 0; round < RELEASE_ROUNDS && a.stuckPhase !== phase && seemsFree(a, slabs); round++) {
+    addSeq(m, WANTED, 1);
+    if (!awaitReleases(a)) a.stuckPhase = phase;
     found = attempt(a, bin, era, slabs);
     if (found !== NONE) return found;
   }
@@ -269,8 +271,8 @@ function seemsFree({ m, layout }: Attachment, slabs: number): boolean {
 
 /**
  * Waits a moment for the slabs whose pages other threads are giving back right now: they are free, and a heap must not
- * look full because it is being trimmed. Bounded: false when a slab took too long, as its thread died, or sleeps, in the
- * middle of it.
+ * look full because it is being trimmed. They know that somebody waits, and begin no others. Bounded: false when a slab
+ * took too long, as its thread died, or sleeps, in the middle of it; nobody waits again then before PHASE moves.
  */
 function awaitReleases(a: Attachment): boolean {
   const { m, layout } = a;

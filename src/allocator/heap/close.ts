@@ -154,7 +154,7 @@ function timed(
   const start = performance.now();
   const reason = work(tally);
   const released = newReleaseTally();
-  releaseGivenBack(a, released);
+  releaseGivenBack(a, released, Number.POSITIVE_INFINITY);
   const durationNs = Math.round((performance.now() - start) * 1e6);
   if (!a.detached) {
     recordTime(a, ref.id, durationNs);

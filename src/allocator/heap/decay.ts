@@ -3,7 +3,11 @@
  *
  * Slabs that became warm in one interval of time may all stay at first, none when `decayMs` have passed, and in between
  * a share that falls along a smoothstep curve: little at first, when they are likely to be used again, then fast, then
- * little. The bound is the sum over all intervals, so a steady load keeps what it needs and a burst fades.
+ * little. The bound is the sum over all intervals.
+ *
+ * Slabs that are taken and given back between two looks are not told from slabs that rest: they fade too, and begin anew
+ * when they are next given back. A steady load pays the page faults of what it works in once in each decay time, and a
+ * burst beside it fades all the same.
  */
 
 /** Intervals in one decay time. */
@@ -22,32 +26,27 @@ export class Decay {
   private newest = 0;
   private newestFromMs: number;
   private warmBefore = 0;
-  private givenBackBefore = 0;
 
   constructor(decayMs: number, nowMs: number) {
     this.stepMs = decayMs / STEPS;
     this.newestFromMs = nowMs;
   }
 
-  /**
-   * Of `warm` slabs, how many may stay so at `nowMs` (a clock that is never set back). `givenBack`: slabs given back so
-   * far, modulo 2^32. Those that were taken and given back since the last look became warm anew: their number stays the
-   * same, and they are in use.
-   */
-  allowed(warm: number, givenBack: number, nowMs: number): number {
+  /** Of `warm` slabs, how many may stay so at `nowMs` (a clock that is never set back). */
+  allowed(warm: number, nowMs: number): number {
     this.moveTo(nowMs);
-    const since = (givenBack - this.givenBackBefore) >>> 0;
-    this.givenBackBefore = givenBack;
-    const newlyWarm = Math.max(warm - this.warmBefore, Math.min(warm, since));
-    this.became[this.newest] = (this.became[this.newest] as number) + newlyWarm;
+    this.became[this.newest] = (this.became[this.newest] as number) + Math.max(0, warm - this.warmBefore);
     let sum = 0;
     for (let step = 0; step < STEPS; step++) {
       const slabs = this.became[(this.newest - step + STEPS) % STEPS] as number;
       sum += slabs * (step === 0 ? 1 : (STAYS[step - 1] as number));
     }
-    const allowed = Math.min(warm, Math.floor(sum));
-    this.warmBefore = allowed;
-    return allowed;
+    return Math.min(warm, Math.floor(sum));
+  }
+
+  /** How many are warm after what followed; more of them at the next look became so since. */
+  settle(warm: number): void {
+    this.warmBefore = warm;
   }
 
   private moveTo(nowMs: number): void {

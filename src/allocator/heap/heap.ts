@@ -22,6 +22,7 @@ import { startUnrefTimer, threadTag } from "../seats/runtime.js";
 import { leaveSeat, takeSeat } from "../seats/seat.js";
 import { idly, poll, sync } from "../seats/sync.js";
 import { type WatchedThreads, watchWorker } from "../seats/watch.js";
+import { IDLE_BYTES, newReleaseTally, releaseGivenBack } from "../slabs/release.js";
 import type {
   AttachOptions,
   CloseReport,
@@ -52,7 +53,7 @@ import { epochInfo, heapCounters, listSeats } from "./info.js";
 import { ObjectHeap } from "./objects.js";
 import { heldSeats, noteHeld, noteReleased } from "./registry.js";
 import { shapeHeap } from "./shape.js";
-import { IdleReleaser, pollAndRelease, trim } from "./trim.js";
+import { IdleReleaser, trim } from "./trim.js";
 import { verifyHeap } from "./verify.js";
 
 /** Idle threads honour closes and reaps this often. */
@@ -157,7 +158,7 @@ export class SlabHeap extends ObjectHeap implements Disposable {
    */
   advanceEpoch(): EpochRef {
     const era = advance(this._a);
-    pollAndRelease(this._a);
+    poll(this._a);
     return epochRef(era);
   }
 
@@ -259,7 +260,8 @@ export class SlabHeap extends ObjectHeap implements Disposable {
    * free since, see {@link ReleasePolicy}.
    */
   poll(): void {
-    pollAndRelease(this._a);
+    poll(this._a);
+    releaseGivenBack(this._a, newReleaseTally(), IDLE_BYTES);
   }
 
   /**

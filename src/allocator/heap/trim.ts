@@ -4,18 +4,11 @@ import { count } from "../counters/record.js";
 import { InvalidTypeError } from "../errors.js";
 import { addSeq } from "../memory/atomics.js";
 import type { Attachment } from "../memory/attachment.js";
-import { seatAt } from "../memory/layout.js";
 import { PHASE, PRESSURE, SEAT_COUNTERS, SEAT_GIVEN_BACK } from "../memory/offsets.js";
 import { integerOption, MAX_CAPACITY } from "../memory/options.js";
 import { describe } from "../memory/size-classes.js";
 import { poll, sync } from "../seats/sync.js";
-import {
-  mayRelease,
-  newReleaseTally,
-  releaseExcess,
-  releaseGivenBack,
-  releaseWarm,
-} from "../slabs/release.js";
+import { IDLE_BYTES, mayRelease, newReleaseTally, releaseGivenBack, releaseWarm } from "../slabs/release.js";
 import type { TrimOptions, TrimReport } from "../types.js";
 import { countWarm } from "../words/resident-map.js";
 import { Decay } from "./decay.js";
@@ -33,7 +26,7 @@ export function trim(a: Attachment, options: TrimOptions): TrimReport {
   sync(a, false);
   const slabsRecycled = ((a.m[givenBack] as number) - before) >>> 0;
   const tally = newReleaseTally();
-  releaseWarm(a, Math.floor(keepBytes / a.layout.slabSize), tally);
+  releaseWarm(a, Math.floor(keepBytes / a.layout.slabSize), tally, Number.POSITIVE_INFINITY);
   return {
     slabsRecycled,
     slabsReleased: tally.slabs,
@@ -56,13 +49,7 @@ function checkTrimOptions(options: unknown): number {
   return integerOption("keepBytes", keepBytes, 0, 0, MAX_CAPACITY);
 }
 
-/** Honours what changed, and releases what this thread has given back since it last did. Never called by alloc or free. */
-export function pollAndRelease(a: Attachment): void {
-  poll(a);
-  releaseGivenBack(a);
-}
-
-/** What a thread's idle timer does about pages: a close's leftovers, those of other threads, and decay. */
+/** What a thread's idle timer does about pages: what threads without a releaser gave back, a close's leftovers, and decay. */
 export class IdleReleaser {
   private readonly a: Attachment;
   private readonly decay: Decay | undefined;
@@ -73,21 +60,15 @@ export class IdleReleaser {
     this.decay = releaser === undefined || decayMs === 0 ? undefined : new Decay(decayMs, performance.now());
   }
 
+  /** Looks after what is left to release, a little at a time: event loops have other things to do. */
   tick(): void {
-    const { a } = this;
-    if (a.detached || !mayRelease(a)) return;
-    releaseExcess(a);
-    if (this.decay === undefined) return;
-    const keep = this.decay.allowed(countWarm(a.m, a.layout), givenBackByAll(a), performance.now());
-    releaseWarm(a, keep, newReleaseTally());
+    const { a, decay } = this;
+    if (a.detached) return;
+    releaseGivenBack(a, newReleaseTally(), IDLE_BYTES);
+    if (decay === undefined || !mayRelease(a)) return;
+    const warm = countWarm(a.m, a.layout);
+    const allowed = decay.allowed(warm, performance.now());
+    if (warm > allowed) releaseWarm(a, allowed, newReleaseTally(), IDLE_BYTES);
+    decay.settle(countWarm(a.m, a.layout));
   }
-}
-
-/** Slabs given back by all threads so far, modulo 2^32. Plain reads: what is not seen now is seen at the next look. */
-function givenBackByAll({ m, layout }: Attachment): number {
-  let slabs = 0;
-  for (let seat = 1; seat <= layout.maxWorkers; seat++) {
-    slabs = (slabs + (m[seatAt(layout, seat) + SEAT_GIVEN_BACK] as number)) | 0;
-  }
-  return slabs;
 }

@@ -65,6 +65,8 @@ export class Attachment {
   pressureSeen = 0;
   /** PHASE at which a full scan found no free slab; NaN when there may be one. */
   exhaustedPhase = Number.NaN;
+  /** PHASE at which waiting for slabs whose pages are being released took too long; NaN when it did not. */
+  stuckPhase = Number.NaN;
   /** Head of the run that a search before out-of-memory claimed. */
   foundRun = -1;
   /** When (milliseconds, Date.now) we last asked the others for empty slabs. */
@@ -80,7 +82,7 @@ export class Attachment {
   slowHits = 0;
   /** Set while operations are sampled. */
   sampler: Sampler | undefined = undefined;
-  /** SEAT_GIVEN_BACK when this thread last released pages; NaN after it was refused. */
+  /** Sum of all SEAT_GIVEN_BACK when this thread last released pages; NaN after it was refused. */
   givenBackAtRelease = 0;
   /** After a refused release: when to try again (performance.now()), and how long that was put off; 0 = the last one was not refused. */
   releaseRetryAtMs = 0;

@@ -53,6 +53,8 @@ export const DEEP = 96;
 export const PRESSURE = 112;
 /** Bumped after dooms were marked on slabs of a wrapped era: look at `SLAB_DOOM` of draining slabs. */
 export const DOOMS = 128;
+/** Bumped by a thread that finds no slab while pages of free ones are being released: releasers stop for now. */
+export const WANTED = 144;
 export const HEADER_WORDS = 256;
 
 // --- ring ---------------------------------------------------------------------------------------------
@@ -180,7 +182,7 @@ export const SEAT_CHANGE_RECORD = 27;
 export const SEAT_CHANGE_COMMITTED = 28;
 export const SEAT_CHANGE_CELL = 29;
 export const SEAT_CHANGE_TARGET = 30;
-/** Holder: slabs given back so far, modulo 2^32. Others read it to tell slabs that rest from slabs that come and go. */
+/** Holder: slabs given back so far, modulo 2^32. Others read it to see whether there may be pages to release. */
 export const SEAT_GIVEN_BACK = 31;
 /** Membership: era this seat is inside per ring slot, 0 = none; and nesting depth. Written by the seat or its reaper. */
 export const SEAT_SREF = 32;

@@ -10,6 +10,7 @@ import { describe } from "./size-classes.js";
 export interface ReleaseConfig {
   /** Undefined where none was given, or one that releases nothing. */
   readonly releaser: PageReleaser | undefined;
+  readonly pageBytes: number;
   readonly onClose: boolean;
   /** Undefined: the heap's default. */
   readonly reserveBytes: number | undefined;
@@ -48,6 +49,7 @@ export function usualReserveBytes(capacityBytes: number): number {
 /** No releaser, and nothing to release. */
 export const RELEASE_NOTHING: ReleaseConfig = Object.freeze({
   releaser: undefined,
+  pageBytes: MIN_PAGE,
   onClose: true,
   reserveBytes: undefined,
   decayMs: 0,
@@ -55,7 +57,7 @@ export const RELEASE_NOTHING: ReleaseConfig = Object.freeze({
 
 /** Checks both options. Throws {@link InvalidTypeError} or {@link InvalidValueError}. */
 export function releaseConfig(pageReleaser: unknown, releasePolicy: unknown): ReleaseConfig {
-  const releaser = checkReleaser(pageReleaser);
+  const checked = checkReleaser(pageReleaser);
   if (releasePolicy !== undefined && (typeof releasePolicy !== "object" || releasePolicy === null)) {
     throw new InvalidTypeError(`Option "releasePolicy" must be an object; got ${describe(releasePolicy)}.`);
   }
@@ -75,7 +77,8 @@ export function releaseConfig(pageReleaser: unknown, releasePolicy: unknown): Re
     );
   }
   return {
-    releaser,
+    releaser: checked.releaser,
+    pageBytes: checked.pageBytes,
     onClose: given.onClose === undefined || booleanOption("releasePolicy.onClose", given.onClose),
     reserveBytes:
       reserveBytes === undefined
@@ -85,41 +88,38 @@ export function releaseConfig(pageReleaser: unknown, releasePolicy: unknown): Re
   };
 }
 
-/** A usable page releaser, or undefined where there is none or one that releases nothing. */
-function checkReleaser(value: unknown): PageReleaser | undefined {
-  if (value === undefined) return undefined;
+/** A usable page releaser, or undefined where there is none or one that releases nothing. Each property is read once. */
+function checkReleaser(value: unknown): Pick<ReleaseConfig, "releaser" | "pageBytes"> {
+  if (value === undefined) return RELEASE_NOTHING;
   const given = value as PageReleaser | null;
   if (typeof given !== "object" || given === null || typeof given.release !== "function") {
     throw new InvalidTypeError(
       `Option "pageReleaser" must be an object with a release() method; got ${describe(value)}.`,
     );
   }
-  if (given.reuse !== undefined && typeof given.reuse !== "function") {
-    throw new InvalidTypeError(
-      `Option "pageReleaser.reuse" must be a function; got ${describe(given.reuse)}.`,
+  const { reuse } = given;
+  if (reuse !== undefined && typeof reuse !== "function") {
+    throw new InvalidTypeError(`Option "pageReleaser.reuse" must be a function; got ${describe(reuse)}.`);
+  }
+  const pageBytes = integerOption("pageReleaser.pageBytes", given.pageBytes, MIN_PAGE, MIN_PAGE, MAX_PAGE);
+  if (!isPowerOfTwo(pageBytes)) {
+    throw new InvalidValueError(
+      `Option "pageReleaser.pageBytes" must be a power of two from ${MIN_PAGE} to ${MAX_PAGE}; got ${pageBytes}.`,
     );
   }
-  pageBytesOf(given);
-  const enabled = given.enabled === undefined || booleanOption("pageReleaser.enabled", given.enabled);
-  return enabled ? given : undefined;
-}
-
-function pageBytesOf(releaser: PageReleaser): number {
-  const pageBytes = integerOption("pageReleaser.pageBytes", releaser.pageBytes, MIN_PAGE, MIN_PAGE, MAX_PAGE);
-  if (isPowerOfTwo(pageBytes)) return pageBytes;
-  throw new InvalidValueError(
-    `Option "pageReleaser.pageBytes" must be a power of two from ${MIN_PAGE} to ${MAX_PAGE}; got ${pageBytes}.`,
-  );
+  const { enabled } = given;
+  const releases = enabled === undefined || booleanOption("pageReleaser.enabled", enabled);
+  return { releaser: releases ? given : undefined, pageBytes };
 }
 
 /** The rules for one heap. */
 export function releaseRules(config: ReleaseConfig, layout: Layout): ReleaseRules {
-  const { releaser, onClose, decayMs } = config;
+  const { releaser, pageBytes, onClose, decayMs } = config;
   const usual = usualReserveBytes(layout.capacityBytes);
   const reserveBytes = config.reserveBytes ?? (layout.prefault ? layout.capacityBytes : usual);
   return {
     releaser,
-    pageBytes: releaser === undefined ? MIN_PAGE : pageBytesOf(releaser),
+    pageBytes,
     onClose,
     reserveSlabs: Math.floor(reserveBytes / layout.slabSize),
     decayMs,

@@ -36,7 +36,7 @@ import {
 } from "../memory/offsets.js";
 import { RELEASE_NOTHING, type ReleaseConfig } from "../memory/release-config.js";
 import { releaseRun } from "../slabs/large-run.js";
-import { releaseGivenBack } from "../slabs/release.js";
+import { newReleaseTally, releaseGivenBack } from "../slabs/release.js";
 import { collect, collectSlab } from "../slabs/remote-free.js";
 import { classShard, recycleSlab, removeFromBin, resetBins, unlinkOwn } from "../slabs/slab.js";
 import { nextIncarnation, packSeat, SEAT_FREE, SEAT_LIVE, seatState, WHO_MASK } from "../words/seat-word.js";
@@ -139,7 +139,7 @@ export function leaveSeat(a: Attachment): void {
   resetBins(a);
   forEachOwn(a, (record) => giveUp(a, record));
   // While the seat is still ours: whoever reaps it would give back what we hold.
-  releaseGivenBack(a);
+  releaseGivenBack(a, newReleaseTally(), Number.POSITIVE_INFINITY);
   a.detached = true;
   addSeq(m, DEEP, 1);
   addSeq(m, PHASE, 1);

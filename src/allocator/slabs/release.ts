@@ -20,11 +20,18 @@ import {
   CLASS_SHARD_WORDS,
 } from "../counters/fields.js";
 import { count, countLarge } from "../counters/record.js";
-import { casSeq } from "../memory/atomics.js";
+import { casSeq, loadSeq } from "../memory/atomics.js";
 import { type Attachment, loseSeat } from "../memory/attachment.js";
 import { alignUp } from "../memory/bits.js";
 import { recordAt } from "../memory/layout.js";
-import { FIRST_ERA, SEAT_GIVEN_BACK, SLAB_ERA, SLAB_LAST_CLASS, SLAB_TAG } from "../memory/offsets.js";
+import {
+  FIRST_ERA,
+  SEAT_GIVEN_BACK,
+  SLAB_ERA,
+  SLAB_LAST_CLASS,
+  SLAB_TAG,
+  WANTED,
+} from "../memory/offsets.js";
 import { ringOf } from "../words/epoch-word.js";
 import { clearResident, countWarm, highestWarm, isResident, isWarm } from "../words/resident-map.js";
 import { packTag, TAG_FREE, TAG_RELEASING } from "../words/slab-tag.js";
@@ -33,9 +40,18 @@ import { epochShard } from "./slab.js";
 /** Held at once at most: longer calls save nothing worth having, and an alloc may have to wait for these slabs. */
 const BATCH_BYTES = 1024 * 1024;
 
+/** Share of a range beyond which it counts as released. */
+const MOSTLY = 0.87;
+
 /** After a call that the system refused: how long this thread leaves it alone, doubled each time. */
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
+
+/** Equal to no sum of slabs given back. */
+const MORE_TO_RELEASE = Number.NaN;
+
+/** What a thread releases at once where nobody asked for it to take time: some 4 ms. */
+export const IDLE_BYTES = 32 * 1024 * 1024;
 
 /** What some releasing came to. */
 export interface ReleaseTally {
@@ -49,14 +65,24 @@ export function newReleaseTally(): ReleaseTally {
   return { slabs: 0, bytes: 0, calls: 0, failures: 0 };
 }
 
-/** After a call that closes: where this thread has given back slabs since it last released any, see {@link releaseExcess}. */
-export function releaseGivenBack(a: Attachment, tally: ReleaseTally = newReleaseTally()): void {
-  if (a.m[a.seatBase + SEAT_GIVEN_BACK] !== a.givenBackAtRelease) releaseExcess(a, tally);
+/**
+ * Releases what is warm beyond the reserve, where the thread's policy says so and any thread has given slabs back since
+ * this one last released: after a call that closes, in `poll()`, and while the thread is idle. At most about `maxBytes`;
+ * the next call goes on.
+ */
+export function releaseGivenBack(a: Attachment, tally: ReleaseTally, maxBytes: number): void {
+  if (!a.rules.onClose || !mayRelease(a)) return;
+  if (givenBackByAll(a) !== a.givenBackAtRelease) releaseWarm(a, a.rules.reserveSlabs, tally, maxBytes);
 }
 
-/** Releases what is warm beyond the reserve, whoever gave it back, where the thread's policy says so. */
-export function releaseExcess(a: Attachment, tally: ReleaseTally = newReleaseTally()): void {
-  if (a.rules.onClose && mayRelease(a)) releaseWarm(a, a.rules.reserveSlabs, tally);
+/** Slabs given back by all threads so far, modulo 2^32. Plain reads: what is not seen now is seen at the next look. */
+function givenBackByAll({ m, layout }: Attachment): number {
+  const { seatBase, seatWords, maxWorkers } = layout;
+  let slabs = 0;
+  for (let seat = 0; seat < maxWorkers; seat++) {
+    slabs = (slabs + (m[seatBase + seat * seatWords + SEAT_GIVEN_BACK] as number)) | 0;
+  }
+  return slabs;
 }
 
 /** False while the thread has no releaser, or its last call was refused not long ago. */
@@ -66,24 +92,35 @@ export function mayRelease(a: Attachment): boolean {
 }
 
 /**
- * Releases warm slabs until at most `keepSlabs` are left; stops at a call that the system refuses. Linear in the heap's
- * slabs, 32 at a time, and in what it releases.
+ * Releases warm slabs until at most `keepSlabs` are left. Stops before that after `maxBytes`, at a call that the system
+ * refuses, and when another thread is waiting for slabs. Linear in the heap's slabs, 32 at a time, and in what it releases.
  */
-export function releaseWarm(a: Attachment, keepSlabs: number, tally: ReleaseTally): void {
+export function releaseWarm(a: Attachment, keepSlabs: number, tally: ReleaseTally, maxBytes: number): void {
   const { m, layout } = a;
   if (a.rules.releaser === undefined || a.detached) return;
-  a.givenBackAtRelease = m[a.seatBase + SEAT_GIVEN_BACK] as number;
+  // Before the look at the maps: what is given back after it is still to be released.
+  a.givenBackAtRelease = givenBackByAll(a);
+  const wanted = loadSeq(m, WANTED);
   const batch = Math.max(1, BATCH_BYTES / layout.slabSize);
   let excess = countWarm(m, layout) - keepSlabs;
+  let left = maxBytes;
   let end = layout.slabCount;
   while (excess > 0) {
     const top = highestWarm(m, layout, end);
-    if (top < 0) return;
+    if (top < 0 || a.detached) return;
+    if (left <= 0 || loadSeq(m, WANTED) !== wanted) {
+      a.givenBackAtRelease = MORE_TO_RELEASE;
+      return;
+    }
     const first = takeWarm(a, top, Math.min(batch, excess));
     end = Math.min(first, top);
+    // What somebody else took, or is releasing, is not warm any more.
+    excess -= Math.max(1, top + 1 - first);
     if (first > top) continue;
-    excess -= top + 1 - first;
+    left -= (top + 1 - first) * layout.slabSize;
     if (!releaseHeld(a, first, top + 1, tally)) return;
+    // Others release too: together not more than each would alone.
+    excess = Math.min(excess, countWarm(m, layout) - keepSlabs);
   }
 }
 
@@ -118,23 +155,17 @@ function releaseHeld(a: Attachment, first: number, end: number, tally: ReleaseTa
   // Pages may be larger than slabs: one that is shared with a neighbour in use must stay.
   const from = alignUp(payloadOffset + first * slabSize, pageBytes);
   const to = Math.floor((payloadOffset + end * slabSize) / pageBytes) * pageBytes;
-  let bytes = 0;
-  if (from < to) {
-    const shard = lastShard(a, first);
-    bytes = callReleaser(a, from, to - from);
-    tally.calls++;
-    count(m, shard + C_MADVISE_CALLS, 1);
-    if (bytes < 0) {
-      tally.failures++;
-      count(m, shard + C_MADVISE_FAILURES, 1);
-    }
-    tally.bytes += Math.max(0, bytes);
-    noteOutcome(a, bytes >= 0);
-  }
+  // Slabs whose pages all lie within: without one the next look would find the same again.
+  const firstWhole = Math.ceil((from - payloadOffset) / slabSize);
+  const endWhole = Math.floor((to - payloadOffset) / slabSize);
+  const bytes = firstWhole < endWhole ? callReleaser(a, from, to - from) : 0;
+  countCall(a, first, bytes, tally);
+  // A buffer that does not begin on a page keeps a page at the ends. Where that is much of the range, the slabs stay warm:
+  // together with neighbours they may go another time.
+  const released = bytes > (to - from) * MOSTLY;
   let rest = Math.max(0, bytes);
   for (let slab = first; slab < end; slab++) {
-    const at = payloadOffset + slab * slabSize;
-    if (bytes > 0 && at >= from && at + slabSize <= to) {
+    if (released && slab >= firstWhole && slab < endWhole) {
       clearResident(m, layout, slab);
       tally.slabs++;
     }
@@ -156,13 +187,20 @@ function callReleaser(a: Attachment, byteOffset: number, byteLength: number): nu
   }
 }
 
-function noteOutcome(a: Attachment, released: boolean): void {
-  if (released) {
+function countCall(a: Attachment, first: number, bytes: number, tally: ReleaseTally): void {
+  // There was no whole page in the range: the system was not asked.
+  if (bytes === 0) return;
+  const shard = lastShard(a, first);
+  tally.calls++;
+  count(a.m, shard + C_MADVISE_CALLS, 1);
+  if (bytes > 0) {
+    tally.bytes += bytes;
     a.releaseRetryMs = 0;
     return;
   }
-  // Equal to nothing: what was given back is still to be released.
-  a.givenBackAtRelease = Number.NaN;
+  tally.failures++;
+  count(a.m, shard + C_MADVISE_FAILURES, 1);
+  a.givenBackAtRelease = MORE_TO_RELEASE;
   a.releaseRetryMs = Math.min(LAST_RETRY_MS, Math.max(FIRST_RETRY_MS, a.releaseRetryMs * 2));
   a.releaseRetryAtMs = performance.now() + a.releaseRetryMs;
 }

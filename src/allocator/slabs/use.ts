@@ -21,7 +21,8 @@ export function useSlabs(a: Attachment, first: number, slabs: number, shard: num
       m[used] = 1;
       fresh++;
     }
-    if (setResident(m, layout, slab) && !unused) {
+    // Touched at creation, an unused one may have been released too.
+    if (setResident(m, layout, slab) && (!unused || layout.prefault)) {
       released++;
     } else if (released > 0) {
       tellReuse(a, slab - released, released, shard);

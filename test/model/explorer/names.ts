@@ -31,6 +31,7 @@ const HEADER = new Map([
   [offsets.DEEP, "DEEP"],
   [offsets.PRESSURE, "PRESSURE"],
   [offsets.DOOMS, "DOOMS"],
+  [offsets.WANTED, "WANTED"],
 ]);
 const NAMES: [string, number][] = Object.entries(offsets).filter(
   ([name]) => !/_(WORDS|BASE|SHIFT|COUNTERS)/.test(name),

@@ -131,7 +131,7 @@ export class Pages {
       ...(options.books === true ? { reuse: (_, at, bytes) => this.announced({ at, bytes }) } : {}),
     };
     const reserveBytes = (options.reserveSlabs ?? 0) * this.janitor.layout.slabSize;
-    return { releaser, onClose: true, reserveBytes, decayMs: 0 };
+    return { releaser, pageBytes: releaser.pageBytes ?? 4096, onClose: true, reserveBytes, decayMs: 0 };
   }
 
   /** The attachment has no releaser any more ... */

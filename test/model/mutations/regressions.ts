@@ -10,9 +10,9 @@ export const REGRESSIONS: readonly Mutation[] = [
     edits: [
       {
         file: "heap/heap.ts",
-        find: "    pollAndRelease(this._a);\n    return epochRef(era);",
+        find: "    poll(this._a);\n    return epochRef(era);",
         replace:
-          "    pollAndRelease(this._a);\n    return this.currentEpoch.era > era ? this.currentEpoch : epochRef(era);",
+          "    poll(this._a);\n    return this.currentEpoch.era > era ? this.currentEpoch : epochRef(era);",
       },
     ],
   },

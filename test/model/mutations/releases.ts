@@ -11,13 +11,13 @@ const ALLOC = "heap/alloc.ts";
 
 const TAKE_CAS =
   "  if (!casSeq(m, recordAt(slab) + SLAB_TAG, TAG_FREE, packTag(TAG_RELEASING, a.seat, 0, 0))) return false;\n";
-const CALL = "    bytes = callReleaser(a, from, to - from);\n";
-const WHOLLY = "if (bytes > 0 && at >= from && at + slabSize <= to) {";
+const CALL = "  const bytes = firstWhole < endWhole ? callReleaser(a, from, to - from) : 0;\n";
+const WHOLLY = "if (released && slab >= firstWhole && slab < endWhole) {";
 const CLEAR = "      clearResident(m, layout, slab);\n";
 const GIVE_BACK = "    giveBack(a, slab);\n  }\n  return bytes >= 0;";
 const USE_SLAB = "  const fresh = useSlabs(a, slab, 1, bin) === 1;\n";
 const USE_RUN = "  const fresh = useSlabs(a, head, length, shard);\n";
-const WAIT = "    if (!awaitReleases(a)) break;\n";
+const WAIT = "    if (!awaitReleases(a)) a.stuckPhase = phase;\n";
 
 export const RELEASE_MUTATIONS: readonly Mutation[] = [
   {
@@ -45,11 +45,6 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
     breaks: "Slabs that look FREE are released without taking them.",
     edits: [
       change(RELEASE, TAKE_CAS, "  if (loadSeq(m, recordAt(slab) + SLAB_TAG) !== TAG_FREE) return false;\n"),
-      change(
-        RELEASE,
-        'import { casSeq } from "../memory/atomics.js";',
-        'import { casSeq, loadSeq } from "../memory/atomics.js";',
-      ),
     ],
     scenarios: ["release-trim-claim"],
   },
@@ -64,7 +59,7 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
       ),
       change(
         RELEASE,
-        'import { casSeq } from "../memory/atomics.js";',
+        'import { casSeq, loadSeq } from "../memory/atomics.js";',
         'import { casSeq, loadSeq, storeSeq } from "../memory/atomics.js";',
       ),
     ],
@@ -160,13 +155,15 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
   {
     name: "release-part-counts-as-whole",
     breaks: "A slab of which a part was released counts as having no pages.",
-    edits: [change(RELEASE, WHOLLY, "if (bytes > 0) {")],
+    edits: [change(RELEASE, WHOLLY, "if (released) {")],
     scenarios: ["release-large-page-used", "release-large-pages"],
   },
   {
     name: "release-refused-cleared",
     breaks: "The resident bit goes off although the system refused: those pages never go back.",
-    edits: [change(RELEASE, WHOLLY, "if (bytes !== 0 && at >= from && at + slabSize <= to) {")],
+    edits: [
+      change(RELEASE, "const released = bytes > (to - from) * MOSTLY;", "const released = bytes !== 0;"),
+    ],
     scenarios: ["release-refused", "release-refused-thrown"],
   },
   {
@@ -197,7 +194,7 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
       change(
         RELEASE,
         GIVE_BACK,
-        `    giveBack(a, slab);\n    if (bytes > 0 && at >= from && at + slabSize <= to) clearResident(m, layout, slab);\n  }\n  return bytes >= 0;`,
+        `    giveBack(a, slab);\n    if (released && slab >= firstWhole && slab < endWhole) clearResident(m, layout, slab);\n  }\n  return bytes >= 0;`,
       ),
     ],
     scenarios: ["release-trim-claim"],
@@ -242,7 +239,10 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
     name: "resident-not-set",
     breaks: "A claim does not mark its slab: pages written to never go back.",
     edits: [
-      drop(USE, "    if (setResident(m, layout, slab) && !unused) {\n      released++;\n    } else "),
+      drop(
+        USE,
+        "    if (setResident(m, layout, slab) && (!unused || layout.prefault)) {\n      released++;\n    } else ",
+      ),
       drop(USE, "  if (released > 0) tellReuse(a, first + slabs - released, released, shard);\n"),
     ],
     scenarios: ["release-late-look"],
@@ -253,7 +253,7 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
     edits: [
       change(
         USE,
-        "if (setResident(m, layout, slab) && !unused) {",
+        "if (setResident(m, layout, slab) && (!unused || layout.prefault)) {",
         "if (unused && setResident(m, layout, slab)) {",
       ),
     ],
@@ -349,16 +349,20 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
     edits: [
       change(
         ALLOC,
-        "round < RELEASE_ROUNDS && seemsFree(a, slabs)",
-        "round < RELEASE_ROUNDS && Number.isNaN(a.exhaustedPhase) && seemsFree(a, slabs)",
+        "round < RELEASE_ROUNDS && a.stuckPhase",
+        "round < RELEASE_ROUNDS && Number.isNaN(a.exhaustedPhase) && a.stuckPhase",
       ),
     ],
     scenarios: ["release-room-full", "release-room"],
   },
   {
-    name: "release-room-one-round",
-    breaks: "It waits once only: another slab of the run is being released by then.",
-    edits: [change(ALLOC, "const RELEASE_ROUNDS = 4;", "const RELEASE_ROUNDS = 1;")],
+    name: "release-room-unasked",
+    breaks:
+      "Releasers are not told that somebody waits, and it waits once only: another slab of the run is being released by then.",
+    edits: [
+      drop(ALLOC, "    addSeq(m, WANTED, 1);\n"),
+      change(ALLOC, "const RELEASE_ROUNDS = 4;", "const RELEASE_ROUNDS = 1;"),
+    ],
     scenarios: ["release-room-run"],
     preemptions: 3,
   },
@@ -369,12 +373,12 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
     edits: [
       drop(
         "seats/seat.ts",
-        "  // While the seat is still ours: whoever reaps it would give back what we hold.\n  releaseGivenBack(a);\n  a.detached = true;\n",
+        "  // While the seat is still ours: whoever reaps it would give back what we hold.\n  releaseGivenBack(a, newReleaseTally(), Number.POSITIVE_INFINITY);\n  a.detached = true;\n",
       ),
       change(
         "seats/seat.ts",
         "  storeSeq(m, a.seatBase + SEAT_WORD, packSeat(a.incarnation, 0, SEAT_FREE));\n}\n\nfunction giveUp",
-        "  storeSeq(m, a.seatBase + SEAT_WORD, packSeat(a.incarnation, 0, SEAT_FREE));\n  releaseGivenBack(a);\n  a.detached = true;\n}\n\nfunction giveUp",
+        "  storeSeq(m, a.seatBase + SEAT_WORD, packSeat(a.incarnation, 0, SEAT_FREE));\n  releaseGivenBack(a, newReleaseTally(), Number.POSITIVE_INFINITY);\n  a.detached = true;\n}\n\nfunction giveUp",
       ),
     ],
     scenarios: ["release-detach-attach", "release-death-detach"],
@@ -382,7 +386,7 @@ export const RELEASE_MUTATIONS: readonly Mutation[] = [
   {
     name: "release-failure-uncounted",
     breaks: "Calls that the system refuses do not count.",
-    edits: [drop(RELEASE, "      count(m, shard + C_MADVISE_FAILURES, 1);\n")],
+    edits: [drop(RELEASE, "  count(a.m, shard + C_MADVISE_FAILURES, 1);\n")],
     scenarios: ["release-refused"],
   },
   {
