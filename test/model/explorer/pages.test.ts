@@ -8,7 +8,7 @@ import { clearResident } from "../../../src/allocator/words/resident-map.js";
 import { packTag, TAG_RELEASING } from "../../../src/allocator/words/slab-tag.js";
 import { DepthFirst } from "./driver.js";
 import { exploreDepthFirst } from "./explore.js";
-import { advance, alloc, close, free, type Op, trim } from "./ops.js";
+import { alloc, close, free, type Op, trim } from "./ops.js";
 import type { PagesOptions } from "./pages.js";
 import type { Setup } from "./setup.js";
 import { type Compiled, Sources } from "./source.js";
@@ -41,7 +41,6 @@ describe("what one worker releases alone", () => {
   test.each<[string, readonly Op[], (heap: InstanceType<World["plain"]["SlabHeap"]>) => void]>([
     ["trim", [trim()], (heap) => heap.trim()],
     ["trim, but for one slab", [trim(1)], (heap) => heap.trim({ keepBytes: 4096 })],
-    ["advance", [advance], (heap) => heap.advanceEpoch()],
     ["close", [close(3)], (heap) => heap.closeEpoch({ id: 1 as never, era: 3 })],
   ])("%s", (_, script, plainly) => {
     const stepping = worldOf(script);

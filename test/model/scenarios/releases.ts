@@ -30,7 +30,7 @@ export const RELEASES: readonly Scenario[] = [
     core: true,
     setup: warmTwo,
     scripts: [
-      [close(3), advance],
+      [close(3), close(4)],
       [alloc("y"), free("y"), alloc("z")],
     ],
   },
@@ -40,7 +40,7 @@ export const RELEASES: readonly Scenario[] = [
     ...PAGES,
     setup: (s) => s.alloc(1, "x"),
     scripts: [
-      [free("x"), advance],
+      [free("x"), close(2)],
       [alloc("y"), alloc("z"), free("y")],
     ],
   },
@@ -119,7 +119,7 @@ export const RELEASES: readonly Scenario[] = [
     pages: { reserveSlabs: 1 },
     slabs: 3,
     setup: warmThree,
-    scripts: [[advance], [alloc("y"), free("y")], [trim(1)]],
+    scripts: [[close(3)], [alloc("y"), free("y")], [trim(1)]],
   },
   {
     name: "release-run-claim",
@@ -262,7 +262,7 @@ export const RELEASES: readonly Scenario[] = [
     setup: warmOne,
     scripts: [
       [trim(), trim()],
-      [alloc("y"), free("y"), advance],
+      [alloc("y"), free("y"), close(3)],
     ],
   },
   {
