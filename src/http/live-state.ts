@@ -203,8 +203,8 @@ function heapOf(document: StatsDocument): LiveHeap {
     slabBytes: document.slab_bytes,
     slabCount: heap?.slab_count ?? null,
     freeSlabs: heap?.free_slabs ?? null,
-    residentBytes: heap === undefined ? null : Number(heap.resident_bytes),
-    warmBytes: heap === undefined ? null : Number(heap.warm_bytes),
+    residentBytes: known(heap?.resident_bytes),
+    warmBytes: known(heap?.warm_bytes),
     attachedWorkers: heap?.attached_workers ?? null,
     rssBytes: Number(document.rss_bytes_current),
   };
@@ -366,4 +366,9 @@ function leakOf(kind: LiveLeak["kind"], { data, message, action }: Finding): Liv
 
 function sum<Row>(rows: readonly Row[], value: (row: Row) => Count): number {
   return rows.reduce((total, row) => total + Number(value(row)), 0);
+}
+
+/** Null where the document does not say: one of the C allocator, or of an earlier version. */
+function known(count: number | bigint | null | undefined): number | null {
+  return count === null || count === undefined ? null : Number(count);
 }

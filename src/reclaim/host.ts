@@ -10,6 +10,10 @@ export interface Globals {
     readonly platform?: string;
     readonly versions?: { readonly node?: string };
     readonly argv?: readonly string[];
+    /** Options of the runtime itself, those before the program. */
+    readonly execArgv?: readonly string[];
+    /** Code given on the command line or through standard input. */
+    readonly _eval?: string;
     /** Present where Node was started with its permission model. */
     readonly permission?: { has(scope: string): boolean };
     getBuiltinModule?(id: string): unknown;
@@ -60,6 +64,16 @@ export function runtimeOf({ Deno, Bun, process }: Globals): Runtime {
 /** True in a worker thread of Node (or of a runtime that has Node's modules). */
 export function inWorkerThread(globals: Globals): boolean {
   return builtin<{ isMainThread?: boolean }>(globals, "node:worker_threads")?.isMainThread === false;
+}
+
+/** Options with which the first argument is no program that runs: code stands in for it, or it is only read. */
+const NO_PROGRAM = /^(-e|-p|-pe|-c|--eval|--print|--check|--snapshot-blob)(=|$)/;
+
+/** The program that runs; undefined where there is none, as with `node -e CODE FILE`: there FILE is the user's, not code. */
+export function programOf({ process }: Globals): string | undefined {
+  if (typeof process?._eval === "string") return undefined;
+  if (process?.execArgv?.some((option) => NO_PROGRAM.test(option))) return undefined;
+  return process?.argv?.[1];
 }
 
 /** A built-in module by its name, or undefined. The types of the runtime's modules are ours: see where they are used. */

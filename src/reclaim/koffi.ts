@@ -2,7 +2,7 @@
  * The package koffi, where the user has installed it: 2.12 to 3.x (older ones do not know shared memory on Node 20). Types
  * are those parts that are used, by structure.
  */
-import { builtin, type Host } from "./host.js";
+import { builtin, type Host, programOf } from "./host.js";
 import { MADVISE, MEMMOVE, type Opened, openChecked, PAGE_SIZE } from "./libc.js";
 
 interface Koffi {
@@ -36,9 +36,9 @@ export function openKoffi(host: Host): Opened {
 
 function open(host: Host): Opened {
   return openChecked("koffi", () => {
-    const load = findKoffi(host);
-    if (load === undefined) return { why: "koffi is not installed" };
-    const koffi = load();
+    const koffi = loadKoffi(host);
+    if (koffi === undefined) return { why: "koffi is not installed" };
+    if (koffi === "denied") return { why: DENIED };
     const title = `koffi ${koffi.version ?? "of unknown version"}`;
     return openChecked(title, () => {
       // null: what is loaded already. No library is searched for.
@@ -71,29 +71,39 @@ function addressFunction(
   return (view) => Number(memmove(view, view, 0));
 }
 
+/** Node's permission model does not let a package look as if it were not there. */
+const DENIED = "koffi's files may not be read (see --allow-fs-read of the permission model)";
+
 /**
- * Where koffi is, as seen from this package (its peer) or from the program that runs (for packages that are linked, or
- * bundled to a place of their own). Not from the current folder: a program must not load native code because of where it
- * was started.
+ * koffi as seen from this package (its peer) or from the program that runs (for packages that are linked, or bundled to a
+ * place of their own). Not from the current folder, nor from a file that a program was told of: it must not load native
+ * code because of where it was started, or what on. Throws what koffi throws when it loads.
  */
-function findKoffi({ globals, moduleUrl }: Host): (() => Koffi) | undefined {
+function loadKoffi({ globals, moduleUrl }: Host): Koffi | "denied" | undefined {
   const modules = builtin<NodeModule>(globals, "node:module");
   if (modules === undefined) return undefined;
-  for (const from of [moduleUrl, globals.process?.argv?.[1]]) {
-    const load = requireFrom(modules, from);
-    if (load !== undefined) return load;
+  let denied = false;
+  for (const from of [moduleUrl, programOf(globals)]) {
+    if (from === undefined || from === "") continue;
+    let require: Require;
+    let path: string;
+    try {
+      require = modules.createRequire(from);
+      path = require.resolve("koffi");
+    } catch (error) {
+      // Not installed there, or `from` is no file.
+      denied ||= isDenial(error);
+      continue;
+    }
+    try {
+      return require(path) as Koffi;
+    } catch (error) {
+      if (!isDenial(error)) throw error;
+      denied = true;
+    }
   }
-  return undefined;
+  return denied ? "denied" : undefined;
 }
 
-function requireFrom(modules: NodeModule, from: string | undefined): (() => Koffi) | undefined {
-  if (from === undefined || from === "") return undefined;
-  try {
-    const require = modules.createRequire(from);
-    const path = require.resolve("koffi");
-    return () => require(path) as Koffi;
-  } catch {
-    // Not installed there, or `from` is no file.
-    return undefined;
-  }
-}
+const isDenial = (error: unknown): boolean =>
+  (error as { readonly code?: unknown } | null)?.code === "ERR_ACCESS_DENIED";

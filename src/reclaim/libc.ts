@@ -26,6 +26,7 @@ export const MEMMOVE = "memmove";
 
 const MIN_PAGE = 4096;
 const MAX_PAGE = 1024 * 1024;
+const PROBE_BYTES = 64;
 
 /** Opens a library and checks it; whatever goes wrong becomes a reason. */
 export function openChecked(title: string, open: () => Opened): Opened {
@@ -36,8 +37,8 @@ export function openChecked(title: string, open: () => Opened): Opened {
     if (!(pageBytes >= MIN_PAGE && pageBytes <= MAX_PAGE) || (pageBytes & (pageBytes - 1)) !== 0) {
       return { why: `${title} says that a page has ${pageBytes} bytes` };
     }
-    const probe = new SharedArrayBuffer(64);
-    if (baseAddress(opened, probe) === undefined) {
+    const probe = new SharedArrayBuffer(PROBE_BYTES);
+    if (baseAddress(opened, probe, PROBE_BYTES) === undefined) {
       return { why: `${title} cannot tell the address of shared memory` };
     }
     return opened;
@@ -50,9 +51,10 @@ export function openChecked(title: string, open: () => Opened): Opened {
  * The address of a buffer's first byte, or undefined when it cannot be trusted. It never changes: threads that share the
  * memory have it in their registers. A library that passed a copy of the bytes, or forgot where in the buffer a view
  * begins, would name an address with somebody else's bytes: two views must be as far apart as they are in the buffer.
+ *
+ * `byteLength`: the true one, which the property of that name need not be.
  */
-export function baseAddress(libc: Libc, buffer: SharedArrayBuffer): number | undefined {
-  const { byteLength } = buffer;
+export function baseAddress(libc: Libc, buffer: SharedArrayBuffer, byteLength: number): number | undefined {
   if (byteLength === 0) return undefined;
   try {
     const base = libc.addressOf(new Uint8Array(buffer));

@@ -12,7 +12,10 @@ interface NodeFfi {
 
 export function openNodeFfi({ globals }: Host, { title }: Runtime): Opened {
   return openChecked("node:ffi", () => {
-    // With the permission model the module is there and refuses; loading it would print its warning for nothing.
+    // Asked without loading it: that would print its warning for nothing.
+    const modules = builtin<{ isBuiltin?(id: string): boolean }>(globals, "node:module");
+    if (modules?.isBuiltin?.("node:ffi") !== true) return { why: `${title} does not offer node:ffi` };
+    // With the permission model the module is there and refuses.
     if (globals.process?.permission?.has("ffi") === false) {
       return { why: `${title} was started with --permission and without --allow-ffi` };
     }

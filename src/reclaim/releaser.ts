@@ -27,12 +27,12 @@ export function libcReleaser(
   const { pageBytes } = libc;
   const places = new WeakMap<SharedArrayBuffer, Place>();
 
-  const placeOf = (buffer: SharedArrayBuffer): Place => {
+  const placeOf = (buffer: SharedArrayBuffer, size: number): Place => {
     const known = places.get(buffer);
     if (known !== undefined) return known;
-    const place: Place = { base: baseAddress(libc, buffer), trust: "unproven" };
+    const place: Place = { base: baseAddress(libc, buffer, size), trust: "unproven" };
     // A growable buffer may have no bytes yet, and so no address.
-    if (buffer.byteLength > 0) places.set(buffer, place);
+    if (size > 0) places.set(buffer, place);
     return place;
   };
 
@@ -68,8 +68,8 @@ export function libcReleaser(
   };
 
   const release = (buffer: SharedArrayBuffer, byteOffset: number, byteLength: number): number => {
-    checkRange("release", buffer, byteOffset, byteLength);
-    const place = placeOf(buffer);
+    const size = checkRange("release", buffer, byteOffset, byteLength);
+    const place = placeOf(buffer, size);
     const { base } = place;
     if (base === undefined) return byteLength < pageBytes ? 0 : -1;
     const length = wholePageBytes(base + byteOffset, byteLength, pageBytes);
@@ -91,11 +91,11 @@ export function libcReleaser(
    * thread has released anything says nothing: the range may be another thread's gift.
    */
   const reuse = (buffer: SharedArrayBuffer, byteOffset: number, byteLength: number): void => {
-    checkRange("reuse", buffer, byteOffset, byteLength);
-    const { base } = placeOf(buffer);
+    const size = checkRange("reuse", buffer, byteOffset, byteLength);
+    const { base } = placeOf(buffer, size);
     if (base === undefined || byteLength === 0) return;
     const own = base + bytesToPage(base, pageBytes);
-    const ownEnd = own + wholePageBytes(base, buffer.byteLength, pageBytes);
+    const ownEnd = own + wholePageBytes(base, size, pageBytes);
     const from = base + byteOffset;
     const start = Math.max(own, from - (from % pageBytes));
     const end = Math.min(ownEnd, from + byteLength + bytesToPage(from + byteLength, pageBytes));
@@ -134,8 +134,8 @@ export function noReleaser(reason: string): SystemPageReleaser {
   });
 }
 
-/** Nothing outside a buffer may ever reach the system. */
-function checkRange(method: string, buffer: unknown, byteOffset: number, byteLength: number): void {
+/** Nothing outside a buffer may ever reach the system. Returns the true size of the buffer. */
+function checkRange(method: string, buffer: unknown, byteOffset: number, byteLength: number): number {
   const size = sharedLength(buffer);
   if (size === undefined) {
     throw new InvalidTypeError(
@@ -144,6 +144,7 @@ function checkRange(method: string, buffer: unknown, byteOffset: number, byteLen
   }
   checkInteger(`${method}: byteOffset`, byteOffset, 0, size);
   checkInteger(`${method}: byteLength`, byteLength, 0, size - byteOffset);
+  return size;
 }
 
 const getLength =

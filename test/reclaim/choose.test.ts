@@ -16,13 +16,19 @@ import * as door from "../../src/reclaim.js";
 import { deno, host, modulesWith, nodeGlobals, realKoffi } from "./hosts.js";
 
 const NO_FFI = "Node 20.20.2 does not offer node:ffi";
-const bare = { "node:module": modulesWith()["node:module"] };
+const bare = modulesWith();
 const bun = (modules: Record<string, unknown>, platform = "linux"): Globals => ({
   process: { platform, versions: { node: "24.3.0" }, getBuiltinModule: (id) => modules[id] },
   Bun: { version: "1.4.5" },
 });
 const failing = (message: string) => () => {
   throw new Error(message);
+};
+const restricted = (modules: Record<string, unknown>): Globals => ({
+  process: { ...nodeGlobals(modules).process, permission: { has: () => false } },
+});
+const denied = (): never => {
+  throw Object.assign(new Error("Access to this API has been restricted."), { code: "ERR_ACCESS_DENIED" });
 };
 
 const NONE: [string, Globals, string][] = [
@@ -44,16 +50,30 @@ const NONE: [string, Globals, string][] = [
   ["Node with nothing installed", nodeGlobals(bare), `${NO_FFI}, and koffi is not installed`],
   ["Node without node:module", nodeGlobals({}), `${NO_FFI}, and koffi is not installed`],
   [
-    "Node with its permission model",
-    { process: { ...nodeGlobals(bare).process, permission: { has: () => false } } },
+    "a Node with a permission model and without node:ffi: it has no --allow-ffi",
+    restricted(modulesWith()),
+    `${NO_FFI}, and koffi is not installed`,
+  ],
+  [
+    "a Node with both, which is not loaded then",
+    restricted(modulesWith(undefined, failing("loaded"))),
     "Node 20.20.2 was started with --permission and without --allow-ffi, and koffi is not installed",
   ],
   [
+    "Node whose permission model keeps koffi's files from it",
+    restricted(modulesWith(denied)),
+    `${NO_FFI}, and koffi's files may not be read (see --allow-fs-read of the permission model)`,
+  ],
+  [
+    "Node whose permission model does not let it look for koffi",
+    restricted({ "node:module": { createRequire: () => ({ resolve: denied }) } }),
+    `${NO_FFI}, and koffi's files may not be read (see --allow-fs-read of the permission model)`,
+  ],
+  [
     "Node whose node:ffi fails, and a koffi that does not load",
-    nodeGlobals({
-      ...modulesWith(failing("Cannot load native addon.\nStack")),
-      "node:ffi": { dlopen: failing("gone wrong.") },
-    }),
+    nodeGlobals(
+      modulesWith(failing("Cannot load native addon.\nStack"), () => ({ dlopen: failing("gone wrong.") })),
+    ),
     "node:ffi failed: gone wrong, and koffi failed: Cannot load native addon",
   ],
   [
@@ -133,6 +153,21 @@ describe("Deno is asked for what it may do, never for more", () => {
     chooseReleaser(host(one.globals));
     expect(one.opened).toEqual(["/lib64/libc.so.6"]);
   });
+  test("with anything denied no bare name, which would be a file of the current folder: each path in turn", () => {
+    const some = deno((path) => (path === "" ? "partial" : "granted"));
+    chooseReleaser(host(some.globals));
+    expect(some.opened).toEqual([
+      "/lib/x86_64-linux-gnu/libc.so.6",
+      "/usr/lib/x86_64-linux-gnu/libc.so.6",
+      "/lib64/libc.so.6",
+      "/usr/lib64/libc.so.6",
+      "/usr/lib/libc.so.6",
+    ]);
+    const none = deno((path) => (path === "" ? "partial" : "denied"));
+    const { reason } = chooseReleaser(host(none.globals));
+    expect(none.opened).toEqual([]);
+    expect(reason).toBe("No pages are released, since Deno 2.9.6 was started without --allow-ffi.");
+  });
   test("macOS has one path", () => {
     const { globals, opened } = deno(() => "granted", "darwin");
     chooseReleaser(host(globals));
@@ -165,6 +200,23 @@ describe("libraries that are not what they seem", () => {
   });
 });
 
+/** Where koffi is looked for when the first argument is /app/main.js. */
+function placesAsked(more: Partial<Globals["process"]>): string[] {
+  const asked: string[] = [];
+  const modules = {
+    "node:module": {
+      createRequire(from: string) {
+        asked.push(from);
+        throw new Error("nothing here");
+      },
+    },
+  };
+  const { process } = nodeGlobals(modules);
+  const argv = ["/usr/bin/node", "/app/main.js"];
+  chooseReleaser(host({ process: { ...process, argv, ...more } }, "file:///package/reclaim.js"));
+  return asked;
+}
+
 describe("koffi", () => {
   test("is used where node:ffi is not, and the reason names both", () => {
     const { version } = realKoffi() as { version: string };
@@ -176,19 +228,17 @@ describe("koffi", () => {
     });
   });
   test("is looked for beside this package, then beside the program, never in the current folder", () => {
-    const asked: string[] = [];
-    const modules = {
-      "node:module": {
-        createRequire(from: string) {
-          asked.push(from);
-          throw new Error("nothing here");
-        },
-      },
-    };
-    const { process } = nodeGlobals(modules);
-    const argv = ["/usr/bin/node", "/app/main.js"];
-    chooseReleaser(host({ process: { ...process, argv } }, "file:///package/reclaim.js"));
-    expect(asked).toEqual(["file:///package/reclaim.js", "/app/main.js"]);
+    expect(placesAsked({})).toEqual(["file:///package/reclaim.js", "/app/main.js"]);
+    expect(placesAsked({ execArgv: ["--enable-source-maps", "--import=./setup.js"] })).toHaveLength(2);
+  });
+  test.each<[Partial<Globals["process"]>]>([
+    [{ _eval: "run()" }],
+    [{ _eval: "" }],
+    ...["-e", "-p", "-pe", "--eval", "--eval=run()", "--print", "-c", "--check", "--snapshot-blob=x"].map(
+      (option): [object] => [{ execArgv: ["--no-warnings", option, "x"] }],
+    ),
+  ])("is not looked for beside an argument that is no program: %j", (process) => {
+    expect(placesAsked(process)).toEqual(["file:///package/reclaim.js"]);
   });
   test.skipIf(process.platform !== "linux")(
     "older ones, whose address() takes no views, are asked another way",

@@ -18,9 +18,16 @@ export const host = (globals: Globals, moduleUrl: string | undefined = import.me
   moduleUrl,
 });
 
-/** `node:module` whose `require` finds koffi to be `koffi`, and nothing where that is undefined. */
-export const modulesWith = (koffi?: () => unknown): Modules => ({
+/**
+ * `node:module` whose `require` finds koffi to be `koffi`, and nothing where that is undefined; with node:ffi too where `ffi`
+ * is given, which is loaded by calling it.
+ */
+export const modulesWith = (koffi?: () => unknown, ffi?: () => unknown): Modules => ({
+  get "node:ffi"() {
+    return ffi?.();
+  },
   "node:module": {
+    isBuiltin: (id: string) => id === "node:module" || (id === "node:ffi" && ffi !== undefined),
     createRequire: () =>
       Object.assign(() => koffi?.(), {
         resolve() {
@@ -38,7 +45,10 @@ export const realKoffi = (changed: object = {}): unknown => ({
   ...changed,
 });
 
-/** Deno, with a permission state per path (`""`: without a path); counts what it was asked to open. */
+/**
+ * Deno, with a permission state per path (`""`: without a path; "partial" where some paths are denied all the same); counts
+ * what it was asked to open.
+ */
 export function deno(state: (path: string) => string, os = "linux") {
   const opened: string[] = [];
   const globals: Globals = {
@@ -46,7 +56,12 @@ export function deno(state: (path: string) => string, os = "linux") {
     Deno: {
       version: { deno: "2.9.6" },
       build: { os, arch: "x86_64" },
-      permissions: { querySync: ({ path = "" }) => ({ state: state(path) }) },
+      permissions: {
+        querySync({ path = "" }) {
+          const partial = state(path) === "partial";
+          return { state: partial ? "granted" : state(path), partial };
+        },
+      },
       dlopen(path) {
         opened.push(path);
         throw new Error("Could not open library: no such file.\nAnd more.");

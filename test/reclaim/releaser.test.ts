@@ -269,6 +269,30 @@ describe("bad arguments", () => {
     expect(() => releaser.release(buffer, 0, 2 ** 29)).toThrow(InvalidValueError);
     expect(libc.calls).toEqual([]);
   });
+
+  test("nor widen what is in use again beyond the buffer's own pages", () => {
+    const { libc, buffer, releaser } = world("darwin");
+    const own = { address: BASE + PAGE - 16, length: WHOLE * PAGE, advice: REUSE };
+    releaser.reuse?.(buffer, 0, SIZE);
+    Object.defineProperty(buffer, "byteLength", { value: 2 ** 30 });
+    releaser.reuse?.(buffer, 0, SIZE);
+    expect(libc.calls).toEqual([own, own]);
+  });
+
+  test.each([0, 16, 2 ** 30])("nor mislead about where a buffer is (%d bytes)", (byteLength) => {
+    const { libc, buffer, bytes, releaser } = world();
+    Object.defineProperty(buffer, "byteLength", { value: byteLength });
+    const asked: number[] = [];
+    const { addressOf } = libc;
+    libc.addressOf = (view) => {
+      asked.push(view.byteOffset);
+      return addressOf.call(libc, view);
+    };
+    expect(releaser.release(buffer, 0, SIZE)).toBe(WHOLE * PAGE);
+    expect(releaser.release(buffer, 0, SIZE)).toBe(WHOLE * PAGE);
+    expect(asked, "its first and its last byte, once").toEqual([0, SIZE - 1]);
+    expect(bytes[PAGE]).toBe(0);
+  });
 });
 
 test("a releaser cannot be changed, and its methods need no receiver", () => {

@@ -1,4 +1,5 @@
 /** How the threads of a run give pages back to the system: from the command line to a thread's heap options. */
+import { isMainThread } from "node:worker_threads";
 import type { PageReleaser, ReleasePolicy } from "../../index.js";
 import { autoPageReleaser, createPageReleaser, type SystemPageReleaser } from "../../reclaim.js";
 import { type ParsedOptions, UsageError } from "../args.js";
@@ -48,12 +49,20 @@ export function releaseOptions({ choice, policy }: ReleasePlan): {
 /** Workers load koffi too: a crew terminates none that has not said it is ready. */
 function anyReleaser(): SystemPageReleaser {
   const usual = autoPageReleaser();
-  if (usual.enabled) return usual;
+  if (usual.enabled || isMainThread) return usual;
   try {
     return createPageReleaser("koffi");
   } catch {
     return usual;
   }
+}
+
+/**
+ * What the report says of a run: the main thread looked for a releaser as any program does, and its reason says what it
+ * found. A worker's says how workers get around not loading koffi; it is told only where they have something else.
+ */
+export function reportedReleaser(main: ReleaserRecord, worker: ReleaserRecord | undefined): ReleaserRecord {
+  return describeReleaser(worker === undefined || worker.backend === main.backend ? main : worker);
 }
 
 export function describeReleaser({ backend, reason, advice }: ReleaserRecord): ReleaserRecord {

@@ -11,7 +11,7 @@ import type { LeakSummary } from "./messages.js";
 import { type PageRecord, PageWatch } from "./page-watch.js";
 import { checkFits, type WorkloadSetup } from "./plan.js";
 import { Random } from "./random.js";
-import { describeReleaser, type ReleaserRecord, releaseOptions } from "./release.js";
+import { type ReleaserRecord, releaseOptions, reportedReleaser } from "./release.js";
 
 /** A worker that has not stopped by then is stuck. */
 const STOP_TIMEOUT_MS = 30_000;
@@ -117,7 +117,7 @@ export async function runWorkload(setup: WorkloadSetup, hooks: RunHooks): Promis
     slabSize: heap.slabSize,
     capacity: heap.capacity,
     rssAtStart,
-    releaser: crew.record.releaser ?? describeReleaser(release.pageReleaser),
+    releaser: reportedReleaser(release.pageReleaser, crew.record.releaser),
     pages: pages.record(),
     crew: crew.record,
     leaked,

@@ -28,8 +28,8 @@ export function contradictions(document: StatsDocument): string[] {
     most("committed_bytes", toNumber(heap.committed_bytes), "capacity_bytes", capacity);
     most("free_slabs", heap.free_slabs, "slab_count", heap.slab_count);
     // Both are read with the same look at a slab.
-    most("warm_slabs", heap.warm_slabs, "free_slabs", heap.free_slabs);
-    most("resident_bytes", toNumber(heap.resident_bytes), "capacity_bytes", capacity);
+    most("warm_slabs", heap.warm_slabs ?? 0, "free_slabs", heap.free_slabs);
+    most("resident_bytes", toNumber(heap.resident_bytes ?? 0), "capacity_bytes", capacity);
     most("attached_workers", heap.attached_workers, "max_workers", heap.max_workers);
   }
   if (large !== undefined) found.push(...notNumbers("large ", large, LARGE_FIELDS));

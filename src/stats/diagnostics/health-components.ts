@@ -1,6 +1,6 @@
 /** The five parts of a health report. */
 
-import { toNumber } from "../document/count.js";
+import { numberOrNull, toNumber } from "../document/count.js";
 import type { StatsDocument } from "../document/document.js";
 import { outOfMemoryCount } from "./doctor-slow-path.js";
 import type { HealthComponent, HealthComponentName, HealthStatus } from "./health.js";
@@ -142,7 +142,7 @@ function reclamation(
       madvise_calls: calls,
       madvise_bytes: bytes,
       madvise_failures: failures,
-      warm_bytes: document.heap === undefined ? null : toNumber(document.heap.warm_bytes),
+      warm_bytes: numberOrNull(document.heap?.warm_bytes),
     },
     thresholds: pick(limits, "madviseFailuresWarn", "madviseFailuresCritical"),
   };

@@ -103,9 +103,8 @@ function cooperationVerdict(percent: number, released: number): string {
 /** Warm slabs of a heap that does not mean to keep them all, and what is usual; undefined where nothing is known of them. */
 function warmth(document: StatsDocument): { bytes: number; reserve: number; text: string } | undefined {
   const { heap } = document;
-  if (heap === undefined) return undefined;
-  // Only touching every page at creation makes slabs resident that were never used: such a heap is to stay resident.
-  if (toNumber(heap.resident_bytes) > toNumber(heap.touched_bytes)) return undefined;
+  // A heap whose pages were touched at creation is to stay resident.
+  if (heap === undefined || heap.warm_bytes === null || heap.prefault) return undefined;
   const bytes = toNumber(heap.warm_bytes);
   const reserve = usualReserveBytes(toNumber(heap.capacity_bytes));
   return { bytes, reserve, text: `${bytesText(bytes)} of free slabs may still be resident` };

@@ -5,7 +5,7 @@
  * everything else the process does, so every sentence about that is marked as a heuristic.
  */
 
-import { toNumber } from "../document/count.js";
+import { numberOrNull, toNumber } from "../document/count.js";
 import type { EpochStats } from "../document/document.js";
 import { madviseTotals, type ReclamationHeuristic, reclamationHeuristics } from "./reclamation-heuristics.js";
 import { documentOf, isClosed, type StatsSource } from "./source.js";
@@ -55,8 +55,8 @@ export function analyzeReclamation(source: StatsSource): ReclamationReport {
     total_madvise_calls: madvise.calls,
     total_madvise_bytes: madvise.bytes,
     total_madvise_failures: madvise.failures,
-    resident_bytes: document.heap === undefined ? null : toNumber(document.heap.resident_bytes),
-    warm_bytes: document.heap === undefined ? null : toNumber(document.heap.warm_bytes),
+    resident_bytes: numberOrNull(document.heap?.resident_bytes),
+    warm_bytes: numberOrNull(document.heap?.warm_bytes),
     epoch_count: epochs.length,
     epochs,
     heuristics: reclamationHeuristics(document),

@@ -12,6 +12,11 @@ export function toNumber(count: Count): number {
   return Number(count);
 }
 
+/** The same where a document may not say, or have no such part. */
+export function numberOrNull(count: Count | null | undefined): number | null {
+  return count === null || count === undefined ? null : Number(count);
+}
+
 export function add(a: Count, b: Count): Count {
   const sum = Number(a) + Number(b);
   // A safe result of two numbers is exact; two bigints may round to a safe one.

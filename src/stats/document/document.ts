@@ -40,7 +40,7 @@ export interface LabelRegistry {
 }
 
 /**
- * What a heap looked like at one moment. Keys a document did not have are filled in with 0, "" or empty lists, so
+ * What a heap looked like at one moment. Keys a document did not have are filled in with 0, "", null or empty lists, so
  * that documents of the C allocator and of older versions read like new ones.
  */
 export type StatsDocument = RowOf<typeof TOP_FIELDS> & {

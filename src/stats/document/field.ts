@@ -5,8 +5,20 @@
  *   count    whole number that only grows, or a size in bytes; a bigint where it exceeds 2^53 - 1
  *   integer  small whole number
  *   ns       nanoseconds since 1970, always a bigint
+ *
+ * "...|null": null where there is none, as in a document from before the field.
  */
-export type FieldType = "count" | "integer" | "ns" | "float" | "float|null" | "string" | "boolean" | "object";
+export type FieldType =
+  | "count"
+  | "count|null"
+  | "integer"
+  | "integer|null"
+  | "ns"
+  | "float"
+  | "float|null"
+  | "string"
+  | "boolean"
+  | "object";
 
 /** counter: never goes back; gauge: may; info: names or configures; ratio: follows from other fields. */
 export type FieldKind = "counter" | "gauge" | "info" | "ratio";
@@ -60,7 +72,9 @@ export type Count = number | bigint;
 
 interface ValueOf {
   count: Count;
+  "count|null": Count | null;
   integer: number;
+  "integer|null": number | null;
   ns: bigint;
   float: number;
   "float|null": number | null;

@@ -39,18 +39,25 @@ export const HEAP_FIELDS = [
   added("free_slabs", "integer", "gauge", "slabs", "Slabs nobody holds"),
   added(
     "warm_slabs",
-    "integer",
+    "integer|null",
     "gauge",
     "slabs",
     "Free slabs whose pages may still be resident: what a page releaser could give back",
   ),
-  added("warm_bytes", "count", "gauge", "bytes", "Bytes of those slabs"),
+  added("warm_bytes", "count|null", "gauge", "bytes", "Bytes of those slabs"),
   added(
     "resident_bytes",
-    "count",
+    "count|null",
     "gauge",
     "bytes",
     "Bytes of slabs whose pages may be resident, free or not",
+  ),
+  added(
+    "prefault",
+    "boolean",
+    "info",
+    "",
+    "Every page was touched when the heap was created: its free slabs are to stay resident",
   ),
   added(
     "orphaned_slabs",

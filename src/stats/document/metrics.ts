@@ -5,7 +5,7 @@
  *   section     its metrics share a beginning and labels: `class_` and {class,object_size}, `epoch_` and {epoch,state,label}
  *   name        the field's, without a leading `total_`; counters end in `_total`
  *   unit        `_ns` and `_sec` become `_seconds`, `_pct` a `_ratio` of 0 to 1
- *   type        counter where the field is one, else gauge; booleans are 0 or 1
+ *   type        counter where the field is one, else gauge; booleans are 0 or 1; no series where the value is null
  *
  * Texts, lists and objects have no metric. What is not a field of the document (`epoch_info`, `build_info`) is declared
  * in the telemetry layer.
@@ -49,7 +49,16 @@ const SECTION_METRICS: Readonly<Record<string, SectionMetrics>> = {
 };
 const SIZE_LABELS: readonly string[] = ["size_class"];
 
-const NUMBERS: readonly FieldType[] = ["count", "integer", "ns", "float", "float|null", "boolean"];
+const NUMBERS: readonly FieldType[] = [
+  "count",
+  "count|null",
+  "integer",
+  "integer|null",
+  "ns",
+  "float",
+  "float|null",
+  "boolean",
+];
 
 /** The metrics of a field; none, one, or two for some counters of size classes. */
 export function metricsOf(section: Section, field: Field): readonly Metric[] {

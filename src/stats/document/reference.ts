@@ -43,7 +43,7 @@ Every key of a stats document, schema version ${SCHEMA_VERSION}. The same as JSO
 \`temporal-slab/stats-document.schema.json\`.
 
 **Types.** *count*: whole number, at least 0. *integer*: small whole number. *ns*: nanoseconds since 1970. *float*:
-number with a fraction. *object*: described in a section of its own.
+number with a fraction. *...|null*: or null where it is not known. *object*: described in a section of its own.
 
 **Kinds.** *counter*: never goes back while the heap lives. *gauge*: may. *ratio*: follows from other fields. *info*:
 names or configures.

@@ -1,7 +1,7 @@
 /** Reads rows of foreign JSON by their declared fields: right types come out, anything else is named in an error. */
 import { InvalidTypeError, InvalidValueError } from "../../allocator/errors.js";
 import { toCount } from "./count.js";
-import type { Count, Field, RowOf } from "./field.js";
+import type { Count, Field, FieldType, RowOf } from "./field.js";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -88,7 +88,9 @@ export function readRow<const Fields extends readonly Field[]>(
 
 const EMPTY = {
   count: 0,
+  "count|null": null,
   integer: 0,
+  "integer|null": null,
   ns: 0n,
   float: 0,
   "float|null": null,
@@ -97,15 +99,18 @@ const EMPTY = {
 } as const;
 
 function readField(value: unknown, path: string, field: Field): unknown {
+  if (value === null && isNullable(field.type)) return null;
   switch (field.type) {
     case "count":
+    case "count|null":
       return countAt(value, path);
     case "ns":
       return wholeAt(value, path, 0n, undefined);
     case "integer":
+    case "integer|null":
       return Number(wholeAt(value, path, BigInt(field.minimum ?? 0), BigInt(field.maximum ?? SAFE)));
     case "float|null":
-      return value === null ? null : floatAt(value, path, "a number or null");
+      return floatAt(value, path, "a number or null");
     case "float":
       return floatAt(value, path, "a number");
     case "boolean":
@@ -117,6 +122,8 @@ function readField(value: unknown, path: string, field: Field): unknown {
       return textAt(value, path, field.values);
   }
 }
+
+const isNullable = (type: FieldType): boolean => type.endsWith("|null");
 
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 

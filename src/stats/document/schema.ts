@@ -104,6 +104,9 @@ function typeOf(field: Field): Schema {
     case "count":
     case "ns":
       return WHOLE;
+    case "count|null":
+    case "integer|null":
+      return { type: ["integer", "null"], minimum: field.minimum ?? 0 };
     case "integer":
       return {
         type: "integer",

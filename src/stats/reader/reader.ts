@@ -37,14 +37,19 @@ import { readCounts } from "./seats.js";
 import { readSlabs } from "./slabs.js";
 import { type HeapWords, openWords, type ReaderSource } from "./source.js";
 
+/** Of a heap that is looked at everything is known. */
+type KnownHeap = HeapStats & {
+  readonly [Name in "warm_slabs" | "warm_bytes" | "resident_bytes"]: NonNullable<HeapStats[Name]>;
+};
+
 /** The document's figures about the heap as a whole: everything but the lists. */
 export type GlobalStats = Omit<StatsDocument, "classes" | "epochs" | "workers"> & {
-  readonly heap: HeapStats;
+  readonly heap: KnownHeap;
 };
 
 /** A snapshot of a heap of this package: the parts that other programs' documents may lack are there. */
 export type HeapSnapshot = StatsDocument &
-  Required<Pick<StatsDocument, "heap" | "large" | "workers" | "latency">>;
+  Required<Pick<StatsDocument, "large" | "workers" | "latency">> & { readonly heap: KnownHeap };
 
 /**
  * Reads the statistics of a heap while its threads work. Needs no seat, takes no lock and writes nothing; any number
@@ -197,7 +202,7 @@ function heapRow(
   { words, counts, slabs }: Readings,
   classes: readonly ClassStats[],
   large: LargeStats,
-): HeapStats {
+): KnownHeap {
   const { m, layout } = words;
   const total = (value: (row: ClassStats) => Count, ofLarge: Count): Count =>
     add(sumOf(classes, value), ofLarge);
@@ -222,6 +227,7 @@ function heapRow(
     warm_slabs: slabs.warmSlabs,
     warm_bytes: slabs.warmSlabs * layout.slabSize,
     resident_bytes: slabs.residentSlabs * layout.slabSize,
+    prefault: layout.prefault,
     orphaned_slabs: slabs.orphanedSlabs,
     max_workers: layout.maxWorkers,
     attached_workers: attached,

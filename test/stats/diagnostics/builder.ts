@@ -34,7 +34,9 @@ export const NOW_NS = 1_767_225_600_000_000_000n;
 
 const ZERO = {
   count: 0,
+  "count|null": 0,
   integer: 0,
+  "integer|null": 0,
   ns: 0n,
   float: 0,
   "float|null": null,
@@ -139,7 +141,9 @@ const slot = (epochs: readonly EpochStats[], id: number): EpochStats =>
 
 const ANY_OF = {
   count: fc.oneof(fc.nat(), fc.constant(0), fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n })),
+  "count|null": fc.option(fc.oneof(fc.nat(), fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n }))),
   integer: fc.oneof(fc.nat(), fc.constant(0)),
+  "integer|null": fc.option(fc.nat()),
   ns: fc.bigInt({ min: 0n, max: 2n ** 64n }),
   float: fc.double({ min: 0, max: 1e12, noNaN: true }),
   "float|null": fc.option(fc.double({ min: -1e6, max: 1e6, noNaN: true })),

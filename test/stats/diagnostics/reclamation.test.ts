@@ -180,6 +180,16 @@ describe("why memory stays", () => {
     expect(analyzeReclamation(cDocument({ total_slabs_recycled: 5 })).heuristics).toEqual([]);
   });
 
+  test("a document that does not say what is warm gives no reason", () => {
+    const heap = warm(0, { warm_slabs: null, warm_bytes: null, resident_bytes: null });
+    expect(kinds({ heap })).toEqual([]);
+    expect(kinds({ heap, total_madvise_calls: 1 })).toEqual([]);
+    expect(analyzeReclamation(documentWith({ heap }))).toMatchObject({
+      warm_bytes: null,
+      resident_bytes: null,
+    });
+  });
+
   test("a heap whose reserve was never exceeded may have a releaser", () => {
     // 1/128 of 64 MiB; at most 1 MiB.
     expect(kinds({ heap: warm(512 * 1024), total_slabs_recycled: 500 })).toEqual([]);
@@ -202,9 +212,12 @@ describe("why memory stays", () => {
   });
 
   test("a heap that was touched at creation is to stay resident", () => {
-    const prefault = warm(20 * MIB, { touched_bytes: 8 * MIB, resident_bytes: 64 * MIB });
-    expect(kinds({ heap: prefault })).toEqual([]);
-    expect(kinds({ heap: prefault, total_madvise_calls: 1 })).toEqual([]);
+    // Whether every slab was used since or not.
+    for (const touched_bytes of [8 * MIB, 64 * MIB]) {
+      const prefault = warm(20 * MIB, { touched_bytes, resident_bytes: 64 * MIB, prefault: true });
+      expect(kinds({ heap: prefault })).toEqual([]);
+      expect(kinds({ heap: prefault, total_madvise_calls: 1 })).toEqual([]);
+    }
   });
 
   test("few live objects pin many slabs", () => {

@@ -23,6 +23,10 @@ function value(field: Field): fc.Arbitrary<unknown> {
   switch (field.type) {
     case "count":
       return count;
+    case "count|null":
+      return fc.option(count);
+    case "integer|null":
+      return fc.option(fc.nat());
     case "ns":
       return ns;
     case "integer":

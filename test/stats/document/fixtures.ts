@@ -154,7 +154,15 @@ export function ourDocument(): StatsDocument {
     ...dump,
     current_epoch: 2,
     slab_bytes: 65536,
-    heap: { id: "h1", created_timestamp_ns: REAL_NS - 10_000_000_000n, alloc_count: 800, slab_count: 16 },
+    heap: {
+      id: "h1",
+      created_timestamp_ns: REAL_NS - 10_000_000_000n,
+      alloc_count: 800,
+      slab_count: 16,
+      warm_slabs: 2,
+      warm_bytes: 131_072,
+      resident_bytes: 262_144,
+    },
     large: { alloc_count: 3, free_count: 1, live_objects: 2, slabs: 8 },
     workers: [
       { seat: 1, incarnation: 1, state: "LIVE", thread_id: 0, alloc_count: 700 },

@@ -6,11 +6,13 @@
 import { describe, expect, test } from "vitest";
 import { InvalidTypeError, InvalidValueError } from "../../../src/allocator/errors.js";
 import { health } from "../../../src/stats/diagnostics/health.js";
+import { analyzeReclamation } from "../../../src/stats/diagnostics/reclamation.js";
 import type { Field } from "../../../src/stats/document/field.js";
 import { LATENCY_NAMES } from "../../../src/stats/document/fields.js";
 import { parseJsonExact, stringifyStats } from "../../../src/stats/document/json.js";
 import { readStats } from "../../../src/stats/document/parse.js";
 import { SECTIONS } from "../../../src/stats/document/sections.js";
+import { prometheusText } from "../../../src/telemetry/index.js";
 import { ourDocument, REAL_NS, statsDump } from "./fixtures.js";
 
 type Row = Record<string, unknown>;
@@ -54,6 +56,9 @@ function wrongFor({ type, minimum = 0, values }: Field): { types: unknown[]; val
     case "count":
     case "ns":
       return { types: ["7", null, true, [1], {}], values: [-1, -1n, 1.5, Number.POSITIVE_INFINITY] };
+    case "integer|null":
+    case "count|null":
+      return { types: ["7", true, [1], {}], values: [-1, 1.5, Number.NaN] };
     case "float":
       return { types: ["7", null, true, [1]], values: [Number.NaN, Number.POSITIVE_INFINITY] };
     case "float|null":
@@ -135,15 +140,22 @@ describe("readStats", () => {
     );
   });
 
-  test("a document from before pages were told apart: nothing warm, its own percentage of cooperation", () => {
+  test("a document from before pages were told apart: not known what is warm, its own percentage of cooperation", () => {
     const old = plain() as { heap: Row; epochs: Row[] };
-    for (const name of ["warm_slabs", "warm_bytes", "resident_bytes"]) delete old.heap[name];
+    for (const name of ["warm_slabs", "warm_bytes", "resident_bytes", "prefault"]) delete old.heap[name];
     for (const row of old.epochs) {
       delete row.close_madvise_bytes;
       Object.assign(row, { madvise_bytes: 4096, cooperation_pct: 12.5 });
     }
     const document = readStats(old);
-    expect(document.heap).toMatchObject({ warm_slabs: 0, warm_bytes: 0, resident_bytes: 0 });
+    const unknown = { warm_bytes: null, resident_bytes: null };
+    expect(document.heap).toMatchObject({ warm_slabs: null, ...unknown, prefault: false });
+    expect(analyzeReclamation(document)).toMatchObject(unknown);
+    const families = /^temporal_slab_heap_(warm_slabs|warm_bytes|resident_bytes) /gm;
+    expect(prometheusText(document), "no figure is no series").not.toMatch(families);
+    const said = { ...old, heap: { ...old.heap, warm_slabs: 0, warm_bytes: 0, resident_bytes: 0 } };
+    expect(prometheusText(readStats(said)).match(families), "0 is one").toHaveLength(3);
+    expect(health(document).components.reclamation.metrics).toMatchObject({ warm_bytes: null });
     expect(document.epochs[3]).toMatchObject({ close_madvise_bytes: 0, cooperation_pct: 12.5 });
     expect(health(document).live).toBe(true);
   });

@@ -193,6 +193,7 @@ function expectHeap(c: Comparison, world: World, document: HeapSnapshot, truth: 
     warm_slabs: warm,
     warm_bytes: warm * heap.slabSize,
     resident_bytes: (truth.used.length + warm) * heap.slabSize,
+    prefault: heap._a.layout.prefault,
     orphaned_slabs: orphaned,
     max_workers: heap._a.layout.maxWorkers,
     attached_workers: world.seats.length,

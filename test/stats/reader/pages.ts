@@ -56,6 +56,7 @@ export class Pages {
   readonly everGiven = new Set<number>();
   private readonly last = new Map<number, Use>();
   private heap: SlabHeap | undefined;
+  private asked = 0;
 
   watch(heap: SlabHeap): void {
     this.heap = heap;
@@ -92,7 +93,10 @@ export class Pages {
     this.givenOf(use.era).slabs += slabs;
   }
 
-  /** Stands for the kernel: takes all, half, or nothing, or refuses, or throws, in turn. */
+  /**
+   * Stands for the kernel: takes all, half, or nothing, or refuses, or throws, in turn. Having nothing to take is no call,
+   * and slabs of which half went are resident still.
+   */
   releaser(): PageReleaser {
     return { release: (buffer, offset, bytes) => this.release(buffer, offset, bytes) };
   }
@@ -109,12 +113,12 @@ export class Pages {
       if (state !== TAG_RELEASING) this.faults.push(`slab ${slab} in state ${state} was released`);
       if (!this.resident.has(slab)) this.faults.push(`slab ${slab} was released twice`);
     }
-    const turn = this.total.calls % 11;
+    const turn = this.asked++ % 11;
     const refused = turn === 4 || turn === 7;
     const taken = refused ? 0 : turn === 1 ? bytes / 2 : turn === 5 ? 0 : bytes;
     new Uint8Array(buffer, offset, taken).fill(0);
     for (const tally of [this.total, this.tallyOf(this.useOf(first).classIndex)]) {
-      tally.calls++;
+      if (refused || taken > 0) tally.calls++;
       if (refused) tally.failures++;
     }
     this.total.bytes += taken;
@@ -122,7 +126,7 @@ export class Pages {
       const { classIndex, era } = this.useOf(slab);
       this.tallyOf(classIndex).bytes += taken / slabs;
       this.givenOf(era).bytes += taken / slabs;
-      if (taken > 0) this.resident.delete(slab);
+      if (taken === bytes) this.resident.delete(slab);
     }
     if (turn === 7) throw new Error("the kernel says no");
     return refused ? -1 : taken;

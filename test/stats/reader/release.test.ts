@@ -148,7 +148,23 @@ describe("what a close releases", () => {
       warm_slabs: 16,
       resident_bytes: 16 * SLAB,
       touched_bytes: 0,
+      prefault: true,
     });
+    use({});
+    expect(reader.snapshot().heap.prefault).toBe(false);
+  });
+
+  test("such a heap is not advised to release, nor after every slab was used", () => {
+    const advice = (options: object): string[] => {
+      use({ ...options, releasePolicy: { onClose: false } });
+      freeAll(fill(heap, 1024));
+      heap.closeEpoch(heap.currentEpoch);
+      expect(reader.snapshot().heap).toMatchObject({ touched_bytes: 16 * SLAB, warm_slabs: 16 });
+      const { heuristics } = analyzeReclamation(reader.snapshot());
+      return heuristics.map((hint) => hint.kind).filter((kind) => /releaser|warm/.test(kind));
+    };
+    expect(advice({ prefault: true })).toEqual([]);
+    expect(advice({}), "as one that nobody touched is").toEqual(["no_page_releaser"]);
   });
 });
 
