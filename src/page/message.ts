@@ -122,6 +122,8 @@ const SHAPE = object({
     freeSlabs: COUNTS,
     attachedWorkers: COUNTS,
     rssBytes: COUNTS,
+    residentBytes: COUNTS,
+    warmBytes: COUNTS,
   }),
   epochs: list(
     object({

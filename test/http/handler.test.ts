@@ -157,7 +157,8 @@ describe("what is refused", () => {
   test("all paths but the known ones, and none is repeated in the answer", async () => {
     await fc.assert(
       fc.asyncProperty(fc.webPath({ size: "small" }), async (path) => {
-        fc.pre(!PATHS.includes(path === "" ? "/" : path));
+        // As a request has it: "/." is "/".
+        fc.pre(!PATHS.includes(new URL(path, "http://localhost").pathname) && !path.startsWith("//"));
         const handler = createTelemetryHandler(reader);
         const { status, text } = await get(path);
         expect([status, handler.owns(path)]).toEqual([404, false]);

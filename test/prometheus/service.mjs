@@ -81,26 +81,19 @@ function alter(reader) {
   };
 }
 
-/**
- * Says that it released everything, and releases nothing: no cooperation at all. In the beginning it refuses each seventh
- * time; later not, because a thread waits a while after a refusal.
- */
+/** Says that it released everything, and releases nothing: no cooperation at all. Refuses when it is told to. */
 function idleReleaser() {
-  const startedMs = performance.now();
-  let calls = 0;
-  const release = (_buffer, _offset, byteLength) => {
-    const early = performance.now() - startedMs < CLOSING_MS / 2;
-    return ++calls % 7 === 0 && early ? -1 : byteLength;
-  };
-  return { release };
+  const releaser = { refuses: false, release };
+  function release(_buffer, _offset, byteLength) {
+    return releaser.refuses ? -1 : byteLength;
+  }
+  return releaser;
 }
 
 async function produce() {
   const { startSampling } = await import("../../dist/stats.js");
-  const heap = SlabHeap.attach(workerData.ref, {
-    pageReleaser: idleReleaser(),
-    releasePolicy: { reserveBytes: 0 },
-  });
+  const pageReleaser = idleReleaser();
+  const heap = SlabHeap.attach(workerData.ref, { pageReleaser, releasePolicy: { reserveBytes: 0 } });
   startSampling(heap);
   const [port] = await new Promise((resolve) => parentPort.once("message", (m) => resolve([m.port])));
   const startedMs = performance.now();
@@ -146,9 +139,22 @@ async function produce() {
     }
   };
 
+  /** A slab of a class that nothing else uses becomes free, and the system refuses to take its pages. */
+  const beRefused = () => {
+    const handle = heap.alloc(1000);
+    if (handle === 0) return;
+    heap.free(handle);
+    pageReleaser.refuses = true;
+    heap.trim();
+    pageReleaser.refuses = false;
+  };
+
+  let ticks = 0;
   setInterval(() => {
     work();
     grow(3);
+    // Between two closes, and again and again: a rule sees an increase only between two scrapes.
+    if (++ticks % 200 === 0) beRefused();
     if (performance.now() - startedMs < CLOSING_MS) heap.closeEpoch(heap.currentEpoch);
     else if (closed === undefined) leaveBehind();
     else {
