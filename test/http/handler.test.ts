@@ -158,7 +158,7 @@ describe("what is refused", () => {
     await fc.assert(
       fc.asyncProperty(fc.webPath({ size: "small" }), async (path) => {
         // As a request has it: "/." is "/".
-        fc.pre(!PATHS.includes(new URL(path, "http://localhost").pathname) && !path.startsWith("//"));
+        fc.pre(!PATHS.includes(new URL(`http://localhost${path}`).pathname));
         const handler = createTelemetryHandler(reader);
         const { status, text } = await get(path);
         expect([status, handler.owns(path)]).toEqual([404, false]);
